@@ -1,0 +1,180 @@
+"""The one interface behind which every exchange stands.
+
+An adapter is pure: it turns frames and response bodies into values and values into requests.
+Sockets, HTTP clients, waits and retries belong to its callers, who pass in a ``Fetch``.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from ohlc_core.domain.trade import Trade
+
+
+class ExchangeError(RuntimeError):
+    """The exchange answered with an error; the text is the exchange's own words."""
+
+
+class UnknownProductError(ExchangeError):
+    """The exchange does not know the product."""
+
+
+class RateLimitedError(ExchangeError):
+    """Too many requests: wait ``retry_after_seconds`` (None: the exchange did not say)."""
+
+    def __init__(self, words: str, retry_after_seconds: float | None = None) -> None:
+        super().__init__(words)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class ExchangeUnavailableError(ExchangeError):
+    """The exchange can not answer now (5xx, maintenance, a timeout); trying again may help."""
+
+
+class MalformedResponseError(ExchangeError):
+    """The exchange's answer is not what its documentation says."""
+
+
+# --- live frames -----------------------------------------------------------------------------
+
+
+class TradesSeen(NamedTuple):
+    """Trades of one product in one frame, in the frame's order, made ascending."""
+
+    product_id: str
+    trades: tuple[Trade, ...]
+    is_snapshot: bool
+
+
+class Subscribed(NamedTuple):
+    """The exchange acknowledged the subscription to a product."""
+
+    product_id: str
+
+
+class SubscriptionRejected(NamedTuple):
+    """The exchange refused a subscription; product_id is "" when it refused them all."""
+
+    product_id: str
+    words: str
+
+
+class Alive(NamedTuple):
+    """A heartbeat, a pong or a status: the connection lives.
+
+    exchange_time_us is the exchange's clock where the frame told it; maintenance is True or
+    False where the frame told the system's state, with its own words.
+    """
+
+    exchange_time_us: int | None = None
+    maintenance: bool | None = None
+    words: str = ""
+
+
+class ReconnectAsked(NamedTuple):
+    """The exchange asked its clients to connect anew, or is about to close the connection."""
+
+    words: str
+
+
+class Malformed(NamedTuple):
+    """A frame, or a part of one, that is not what the exchange documents."""
+
+    reason: str
+    payload: str
+
+
+FrameEvent = TradesSeen | Subscribed | SubscriptionRejected | Alive | ReconnectAsked | Malformed
+
+
+# --- history ---------------------------------------------------------------------------------
+
+
+class Request(NamedTuple):
+    """A GET below the exchange's REST address."""
+
+    path: str
+    params: Mapping[str, str]
+
+
+class Response(NamedTuple):
+    """What came back."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+#: Performs the request, waiting for the rate limit and retrying what may pass. ``check`` raises
+#: an ExchangeError when the response is one; the fetcher decides whether to try again.
+Fetch = Callable[[Request], Response]
+
+
+class Page(NamedTuple):
+    """One page of history, ascending; pages may overlap, so take ids that are new.
+
+    more tells whether the exchange has (or may have) a further page.
+    """
+
+    trades: tuple[Trade, ...]
+    more: bool
+
+
+class ExchangeAdapter(ABC):
+    """One exchange.
+
+    Attributes:
+        name: as in EXCHANGE and in record keys.
+        ws_url, rest_url: the exchange's public addresses.
+        has_sequential_ids: whether ids count up by trade within a product (see
+            `ohlc_core.domain.trade.SEQUENTIAL_ID_EXCHANGES`).
+        rest_interval_seconds: the spacing of REST calls that stays within the public limit.
+        silence_seconds: no frame of any kind for this long means a dead connection.
+        max_connection_age_seconds: the exchange's own limit; None where it has none.
+    """
+
+    name: str
+    ws_url: str
+    rest_url: str
+    has_sequential_ids: bool
+    rest_interval_seconds: float
+    silence_seconds: float
+    max_connection_age_seconds: float | None = None
+
+    @abstractmethod
+    def websocket_url(self, base: str, product_ids: Sequence[str]) -> str:
+        """Return the address to connect to, given EXCHANGE_WS_URL or ``ws_url``."""
+
+    @abstractmethod
+    def subscribe_frames(self, product_ids: Sequence[str]) -> list[str]:
+        """Return the frames that subscribe to the trades of these products."""
+
+    @abstractmethod
+    def ping_frame(self) -> str | None:
+        """Return a frame that makes the exchange answer, or None where it has no such frame."""
+
+    @abstractmethod
+    def read_frame(self, frame: str | bytes) -> list[FrameEvent]:
+        """Turn one frame into events. Never raises: bad input becomes `Malformed`."""
+
+    @abstractmethod
+    def check(self, response: Response) -> None:
+        """Raise the ExchangeError the response stands for, if it stands for one."""
+
+    @abstractmethod
+    def product_check(self, product_id: str) -> Request:
+        """Return a cheap request whose response fails `check` when the product is unknown."""
+
+    @abstractmethod
+    def pages_from_time(self, product_id: str, from_us: int, fetch: Fetch) -> Iterator[Page]:
+        """Yield pages, ascending, that hold every trade with a time at or after ``from_us``.
+
+        Earlier trades may be among them. Ends after the page with ``more`` False. Follows the
+        exchange's own cursor, never a rounded row time.
+        """
+
+    @abstractmethod
+    def pages_after(self, product_id: str, last_known: Trade, fetch: Fetch) -> Iterator[Page]:
+        """Yield pages, ascending, that hold every trade after ``last_known`` in the exchange's
+        order. Trades up to and including it may be among them.
+        """

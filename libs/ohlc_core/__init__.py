@@ -1,0 +1,1 @@
+"""What every service shares: the domain, the wire messages, settings, Kafka plumbing, runtime."""

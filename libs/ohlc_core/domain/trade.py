@@ -1,0 +1,72 @@
+"""A trade, the key of its product, and the exchange's order of trades."""
+
+from decimal import Decimal
+from typing import Literal, NamedTuple
+
+import msgspec
+
+from ohlc_core.domain.decimals import in_range
+
+Side = Literal["buy", "sell"]
+
+#: Exchanges whose trade ids count up by trade within one product. Bitstamp's ids are shared by
+#: all its pairs, so there they say nothing about gaps.
+SEQUENTIAL_ID_EXCHANGES = frozenset({"kraken", "coinbase", "binance"})
+
+
+class ProductKey(NamedTuple):
+    """An exchange and one of its products; written ``kraken:BTC/USD`` as a record key."""
+
+    exchange: str
+    product_id: str
+
+    def __str__(self) -> str:
+        return f"{self.exchange}:{self.product_id}"
+
+    @property
+    def has_sequential_ids(self) -> bool:
+        """Whether the exchange's trade ids order the trades of this product."""
+        return self.exchange in SEQUENTIAL_ID_EXCHANGES
+
+    @classmethod
+    def parse(cls, text: str) -> "ProductKey":
+        """Read ``<exchange>:<product_id>``.
+
+        Raises:
+            ValueError: there is no colon, or one side of it is empty.
+        """
+        exchange, colon, product_id = text.partition(":")
+        if not (exchange and colon and product_id):
+            raise ValueError(f"record key was {text!r}; expected <exchange>:<product_id>")
+        return cls(exchange, product_id)
+
+
+class Trade(msgspec.Struct, frozen=True, gc=False):
+    """One execution on an exchange, as the exchange told it.
+
+    Attributes:
+        trade_id: the exchange's own id, or a replayer's stable one where the source has none.
+        price: in the product's quote currency, exactly as sent.
+        quantity: in the product's base currency, exactly as sent.
+        side: what the taker did.
+        timestamp_us: event time, microseconds since the Unix epoch, UTC.
+    """
+
+    trade_id: str
+    price: Decimal
+    quantity: Decimal
+    side: Side
+    timestamp_us: int
+
+
+def reason_to_reject(trade: Trade) -> str | None:
+    """Return why ``trade`` can not be part of any candle, or None when it can."""
+    if not trade.trade_id:
+        return "trade_id is empty"
+    if not (in_range(trade.price) and trade.price > 0):
+        return "price is not a positive number in range"
+    if not (in_range(trade.quantity) and trade.quantity >= 0):
+        return "quantity is negative or out of range"
+    if not 0 < trade.timestamp_us < 1 << 53:
+        return "timestamp_us is not a time since the Unix epoch"
+    return None

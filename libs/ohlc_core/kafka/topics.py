@@ -1,0 +1,60 @@
+"""Creating topics, explicitly and repeatably."""
+
+import time
+from collections.abc import Iterable
+
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from ohlc_core.kafka.clients import BrokerUnavailableError, connection_config
+from ohlc_core.settings.groups import KafkaSettings
+from ohlc_core.wire.topics import TopicNames
+
+_REQUEST_TIMEOUT = 5.0
+
+
+def wait_for_broker(settings: KafkaSettings) -> AdminClient:
+    """Return an admin client once the broker answers.
+
+    Raises:
+        BrokerUnavailableError: it did not within KAFKA_STARTUP_TIMEOUT_SECONDS.
+    """
+    admin = AdminClient(connection_config(settings) | {"log_level": 0})
+    deadline = time.monotonic() + settings.kafka_startup_timeout_seconds
+    while True:
+        left = deadline - time.monotonic()
+        try:
+            admin.list_topics(timeout=max(0.1, min(_REQUEST_TIMEOUT, left)))
+        except KafkaException as error:
+            if left <= _REQUEST_TIMEOUT / 10:
+                raise BrokerUnavailableError(
+                    f"no broker answered at KAFKA_BROKER_ADDRESS={settings.kafka_broker_address} "
+                    f"within {settings.kafka_startup_timeout_seconds:g} s "
+                    f"({error.args[0].str()}); start it, or correct the setting"
+                ) from None
+        else:
+            return admin
+
+
+def ensure_topics(settings: KafkaSettings, names: TopicNames, topics: Iterable[str]) -> None:
+    """Create those of ``topics`` that do not exist.
+
+    A backfill's records carry old timestamps, which retention by time would delete at once, so
+    its topics are kept until they are removed.
+
+    Raises:
+        BrokerUnavailableError: the broker did not answer.
+        KafkaException: the broker refused to create a topic.
+    """
+    admin = wait_for_broker(settings)
+    config = {"retention.ms": "-1"} if names.is_backfill else {}
+    wanted = [
+        NewTopic(topic, settings.topic_partitions, settings.topic_replication, config=config)
+        for topic in topics
+    ]
+    for future in admin.create_topics(wanted, request_timeout=30).values():
+        try:
+            future.result()
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                raise

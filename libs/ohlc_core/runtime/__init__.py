@@ -1,0 +1,1 @@
+"""What makes a process a well-behaved service: exit codes, signals, logs, metrics, health."""

@@ -1,0 +1,1 @@
+"""Feature rows: where they are kept and how models read them."""
