@@ -53,10 +53,14 @@ class Subscribed(NamedTuple):
 
 
 class SubscriptionRejected(NamedTuple):
-    """The exchange refused a subscription; product_id is "" when it refused them all."""
+    """The exchange refused a subscription; product_id is "" when it refused them all.
+
+    is_unknown_product tells a name that no retry will make right from a passing refusal.
+    """
 
     product_id: str
     words: str
+    is_unknown_product: bool = False
 
 
 class Alive(NamedTuple):
@@ -120,6 +124,13 @@ class Page(NamedTuple):
     more: bool
 
 
+class Position(NamedTuple):
+    """A place in a product's trades: the id of the last known one, and its event time."""
+
+    trade_id: str
+    timestamp_us: int
+
+
 class ExchangeAdapter(ABC):
     """One exchange.
 
@@ -128,6 +139,8 @@ class ExchangeAdapter(ABC):
         ws_url, rest_url: the exchange's public addresses.
         has_sequential_ids: whether ids count up by trade within a product (see
             `ohlc_core.domain.trade.SEQUENTIAL_ID_EXCHANGES`).
+        snapshot_on_subscribe: whether a subscription is answered with the latest trades, which
+            often closes the gap of a short disconnection without REST.
         rest_interval_seconds: the spacing of REST calls that stays within the public limit.
         silence_seconds: no frame of any kind for this long means a dead connection.
         max_connection_age_seconds: the exchange's own limit; None where it has none.
@@ -137,6 +150,7 @@ class ExchangeAdapter(ABC):
     ws_url: str
     rest_url: str
     has_sequential_ids: bool
+    snapshot_on_subscribe: bool
     rest_interval_seconds: float
     silence_seconds: float
     max_connection_age_seconds: float | None = None
@@ -174,7 +188,8 @@ class ExchangeAdapter(ABC):
         """
 
     @abstractmethod
-    def pages_after(self, product_id: str, last_known: Trade, fetch: Fetch) -> Iterator[Page]:
-        """Yield pages, ascending, that hold every trade after ``last_known`` in the exchange's
-        order. Trades up to and including it may be among them.
+    def pages_after(self, product_id: str, position: Position, fetch: Fetch) -> Iterator[Page]:
+        """Yield pages, ascending, that hold every trade after ``position`` in the exchange's order.
+
+        Trades up to and including it may be among them.
         """
