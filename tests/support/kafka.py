@@ -1,0 +1,119 @@
+"""Raw records into and out of a broker."""
+
+import time
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from local_stack.brokers import LocalBroker
+
+#: The type of the fixture ``own_broker``.
+OwnBroker = Callable[[], LocalBroker]
+
+
+class Record(NamedTuple):
+    """One record as it is on the topic."""
+
+    key: bytes | None
+    value: bytes | None
+    partition: int
+    offset: int
+    timestamp_ms: int
+
+
+def create_topics(address: str, *topics: str, partitions: int = 4, keep: bool = True) -> None:
+    """Create topics that do not exist; ``keep`` switches retention by time off."""
+    admin = AdminClient({"bootstrap.servers": address})
+    config = {"retention.ms": "-1"} if keep else {}
+    wanted = [NewTopic(topic, partitions, 1, config=config) for topic in topics]
+    for future in admin.create_topics(wanted).values():
+        try:
+            future.result(30)
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                raise
+
+
+def produce(
+    address: str,
+    topic: str,
+    records: Iterable[tuple[str, bytes | None]],
+    timestamp_ms: int | None = None,
+) -> None:
+    """Append (key, value) records with the services' partitioner; all are acknowledged."""
+    producer = Producer(
+        {
+            "bootstrap.servers": address,
+            "enable.idempotence": True,
+            "partitioner": "murmur2_random",
+        }
+    )
+    errors: list[KafkaError] = []
+
+    def delivered(error: KafkaError | None, _message: object) -> None:
+        if error is not None:
+            errors.append(error)
+
+    for key, value in records:
+        when = {} if timestamp_ms is None else {"timestamp": timestamp_ms}
+        producer.produce(topic, key=key, value=value, on_delivery=delivered, **when)
+        producer.poll(0)
+    left = producer.flush(30)
+    assert not errors, errors
+    assert left == 0, f"{left} records were not acknowledged within 30 s"
+
+
+def read_topic(address: str, topic: str, timeout: float = 30.0) -> list[Record]:
+    """Return every committed record of the topic, from its beginning to its present end.
+
+    Records of one partition are in order. An open transaction hides what follows it.
+    """
+    consumer = Consumer(
+        {
+            "bootstrap.servers": address,
+            "group.id": "test-reader-that-never-commits",
+            "enable.auto.commit": False,
+            "auto.offset.reset": "earliest",
+            "isolation.level": "read_committed",
+            "enable.partition.eof": True,
+            "receive.message.max.bytes": 2_147_483_647,
+        }
+    )
+    try:
+        return _read_to_end(consumer, topic, timeout)
+    finally:
+        consumer.close()
+
+
+def _read_to_end(consumer: Consumer, topic: str, timeout: float) -> list[Record]:
+    metadata = consumer.list_topics(topic, timeout=timeout).topics[topic]
+    if metadata.error is not None:
+        if metadata.error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+            return []
+        raise KafkaException(metadata.error)
+    unread = set(metadata.partitions)
+    consumer.assign([TopicPartition(topic, partition, 0) for partition in unread])
+    records: list[Record] = []
+    deadline = time.monotonic() + timeout
+    while unread:
+        assert time.monotonic() < deadline, f"{topic} could not be read within {timeout:g} s"
+        message = consumer.poll(0.2)
+        if message is None:
+            continue
+        if message.error() is None:
+            records.append(
+                Record(
+                    message.key(),
+                    message.value(),
+                    message.partition(),
+                    message.offset(),
+                    message.timestamp()[1],
+                )
+            )
+        elif message.error().code() == KafkaError._PARTITION_EOF:
+            unread.discard(message.partition())
+        else:
+            raise KafkaException(message.error())
+    return records

@@ -1,0 +1,86 @@
+"""The jars of Apache Kafka, copied once from Maven Central into the user's cache folder."""
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+_POM = Path(__file__).resolve().parents[1] / "kafka" / "pom.xml"
+_DOWNLOAD_SECONDS = 600
+
+
+class KafkaJarsError(RuntimeError):
+    """The jars are not there and could not be had; one line with the reason."""
+
+
+def missing() -> str:
+    """Return why a real Kafka can not be run on this machine, or "" when it can."""
+    if shutil.which("java") is None:
+        return "java is not installed"
+    if not jars_folder().is_dir() and shutil.which("mvn") is None:
+        return "Kafka's jars are not in the cache and mvn, which gets them, is not installed"
+    return ""
+
+
+def jars_folder() -> Path:
+    """Return where the jars are kept; its name changes with the pinned versions."""
+    caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    version = hashlib.sha256(_POM.read_bytes()).hexdigest()[:12]
+    return caches / "ohlc-pipeline" / f"kafka-{version}"
+
+
+def ensure_jars() -> Path:
+    """Return the folder with the jars, getting them first where they are missing.
+
+    Safe to call from several processes at once; the folder appears whole or not at all.
+
+    Raises:
+        KafkaJarsError: Maven is missing or failed.
+    """
+    folder = jars_folder()
+    if folder.is_dir():
+        return folder
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with _locked(folder.with_suffix(".lock")):
+        if not folder.is_dir():
+            _download(folder)
+    return folder
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    with path.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _download(folder: Path) -> None:
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f"{folder.name}-") as partial:
+        jars = Path(partial) / "jars"
+        command = ["mvn", "-B", "-q", "--strict-checksums", "-f", str(_POM)]
+        command += ["dependency:copy-dependencies", f"-DoutputDirectory={jars}"]
+        try:
+            done = subprocess.run(
+                command,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=_DOWNLOAD_SECONDS,
+                check=False,
+            )
+        except FileNotFoundError:
+            raise KafkaJarsError("mvn, which gets Kafka's jars, is not installed") from None
+        except subprocess.TimeoutExpired:
+            raise KafkaJarsError(
+                f"mvn did not get Kafka's jars within {_DOWNLOAD_SECONDS} s"
+            ) from None
+        if done.returncode != 0:
+            lines = (done.stdout + done.stderr).strip().splitlines()
+            reason = next((line for line in lines if "ERROR" in line), "no reason given")
+            raise KafkaJarsError(f"mvn could not get Kafka's jars: {reason}")
+        jars.rename(folder)

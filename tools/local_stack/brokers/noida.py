@@ -1,0 +1,40 @@
+"""noida, a small Kafka-compatible broker from pip: starts at once, needs no Java, has limits.
+
+Its limits, as measured: one consumer a group (a second one that dies is never noticed), so every
+service needs a fixed KAFKA_GROUP_INSTANCE_ID to take its place back after a restart; SIGKILL loses
+the last seconds of acknowledged writes; all data is rewritten about every second, so it is for
+topics of well under 100,000 records; transactions are not to be relied on. Good for trying the
+product out, not for keeping data.
+"""
+
+import shutil
+import sys
+from pathlib import Path
+
+from local_stack.brokers.broker import LocalBroker
+from local_stack.processes import ManagedProcess
+
+LIMITS = (
+    "noida keeps data only when stopped in an orderly way, is meant for small topics, one consumer "
+    "a group and at-least-once; install Java and Maven for a real Kafka"
+)
+
+
+def missing() -> str:
+    """Return why noida can not be run on this machine, or "" when it can."""
+    return "" if _program() else "the pip package noida-db is not installed"
+
+
+def noida_broker(data_dir: Path, port: int, why: str) -> LocalBroker:
+    """Prepare a noida over ``data_dir``, keeping the data that is already there."""
+    store = data_dir / "store"
+    store.mkdir(parents=True, exist_ok=True)
+    command = [_program() or "noida-db", "start", "--only", "kafka", "--host", "127.0.0.1"]
+    command += ["--kafka-port", str(port), "--data-dir", str(store)]
+    process = ManagedProcess("noida", command, data_dir / "broker.log", cwd=data_dir)
+    return LocalBroker("noida", port, process, why)
+
+
+def _program() -> str | None:
+    beside = Path(sys.executable).with_name("noida-db")
+    return str(beside) if beside.exists() else shutil.which("noida-db")
