@@ -1,0 +1,28 @@
+"""What can go wrong with a feature store.
+
+StoreError
+├── StoreUnavailableError   for now: the same call may succeed later
+└── StoreRejectedError      for good: only a person can put it right
+"""
+
+
+class StoreError(RuntimeError):
+    """A feature store did not do what was asked; the text is one line."""
+
+
+class StoreUnavailableError(StoreError):
+    """The store can not serve at the moment: locked, full, unreachable, overloaded.
+
+    Nothing of the call was kept, or repeating it changes nothing: every write is an upsert.
+
+    Attributes:
+        retry_after: seconds the store asked to be left alone, or None when it named none.
+    """
+
+    def __init__(self, text: str, retry_after: float | None = None) -> None:
+        super().__init__(text)
+        self.retry_after = retry_after
+
+
+class StoreRejectedError(StoreError):
+    """The store refuses for good: wrong key, wrong schema, no such project, no permission."""

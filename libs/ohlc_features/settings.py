@@ -1,0 +1,49 @@
+"""Where features are kept, for the writer and the readers alike."""
+
+from typing import Literal
+
+from pydantic import Field, SecretStr, model_validator
+
+from ohlc_core.settings.base import EnvSettings
+from ohlc_features.stores.url import store_url
+
+
+class FeatureStoreSettings(EnvSettings):
+    """Which feature store, and which feature group in it."""
+
+    feature_store: Literal["local", "hopsworks", "console"] = Field(
+        "local", description="local, hopsworks or console"
+    )
+    feature_store_url: str = Field(
+        "sqlite:///data/features.db",
+        description="an SQLAlchemy URL of SQLite or Postgres, for FEATURE_STORE=local",
+    )
+    feature_group_name: str = Field(
+        "ohlc",
+        pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,47}$",
+        description="up to 48 letters, digits and underscores, not starting with a digit",
+    )
+    feature_group_version: int = Field(1, ge=1, le=9999, description="1 to 9999")
+    feature_store_startup_timeout_seconds: float = Field(
+        60, gt=0, description="seconds to wait for the feature store at start"
+    )
+    hopsworks_api_key: SecretStr = Field(
+        SecretStr(""), description="an API key of the project, for FEATURE_STORE=hopsworks"
+    )
+    hopsworks_project_name: str = Field(
+        "", description="the project's name, for FEATURE_STORE=hopsworks"
+    )
+    hopsworks_host: str = Field(
+        "eu-west.cloud.hopsworks.ai", min_length=1, description="host name of the Hopsworks cluster"
+    )
+
+    @model_validator(mode="after")
+    def _store_is_whole(self) -> "FeatureStoreSettings":
+        # Checked here and not on the field, whose error would quote a password in the URL.
+        if self.feature_store == "local":
+            store_url(self.feature_store_url)
+        if self.feature_store == "hopsworks":
+            for name in ("hopsworks_api_key", "hopsworks_project_name"):
+                if not getattr(self, name):
+                    raise ValueError(f"{name.upper()} is not set, which hopsworks needs")
+        return self

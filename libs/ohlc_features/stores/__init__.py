@@ -1,0 +1,1 @@
+"""The feature stores a writer can write to, behind one small interface."""

@@ -1,0 +1,77 @@
+"""The console script ``feature-writer``: candles from the topic into the feature store."""
+
+import time
+
+from loguru import logger
+
+from feature_writer.consumer import CandleConsumer
+from feature_writer.dead_letters import DeadLetterTopic
+from feature_writer.settings import WriterSettings
+from feature_writer.writer import FeatureWriter
+from ohlc_core.kafka.topics import ensure_topics
+from ohlc_core.runtime.service import FatalError, Runtime, run_service
+from ohlc_features.errors import StoreRejectedError, StoreUnavailableError
+from ohlc_features.stores.opening import open_store
+from ohlc_features.stores.store import FeatureStore
+
+_RETRY_SECONDS = 1.0
+
+
+def main() -> None:
+    """Run the feature writer until SIGTERM or SIGINT."""
+    run_service("feature-writer", WriterSettings, run)
+
+
+def run(settings: WriterSettings, runtime: Runtime) -> None:
+    """Open the store, join the group, and write until told to stop.
+
+    Raises:
+        FatalError: the store can not be opened, or refuses a batch for good.
+        BrokerUnavailableError: the broker did not answer at start.
+    """
+    store = _open_patiently(settings, runtime)
+    if store is None:
+        return
+    try:
+        names = settings.topics
+        ensure_topics(settings, names, [names.ohlc, names.ohlc_dlq])
+        runtime.health.expect("poll", 150)
+        runtime.health.expect("store", 150)
+        runtime.health.expect("broker", 60)
+        consumer = CandleConsumer(
+            settings,
+            names.ohlc,
+            names.writer_group,
+            broker_is_up=lambda: runtime.health.progress("broker"),
+        )
+        dead_letters = DeadLetterTopic(settings, names.ohlc_dlq)
+        logger.info(
+            "writing {} to {} as group {}", names.ohlc, settings.feature_store, names.writer_group
+        )
+        writer = FeatureWriter(settings, consumer, store, dead_letters, health=runtime.health)
+        writer.run(runtime.stop)
+    finally:
+        store.close()
+
+
+def _open_patiently(settings: WriterSettings, runtime: Runtime) -> FeatureStore | None:
+    """Return the open store, or None when told to stop before it could be opened."""
+    deadline = time.monotonic() + settings.feature_store_startup_timeout_seconds
+    while not runtime.stop.is_set():
+        try:
+            return open_store(settings)
+        except StoreRejectedError as error:
+            raise FatalError(str(error)) from None
+        except StoreUnavailableError as error:
+            if time.monotonic() > deadline:
+                raise FatalError(
+                    f"the feature store could not be opened within "
+                    f"{settings.feature_store_startup_timeout_seconds:g} s: {error}"
+                ) from None
+            logger.warning("the feature store can not be opened yet: {}", error)
+            runtime.stop.wait(error.retry_after or _RETRY_SECONDS)
+    return None
+
+
+if __name__ == "__main__":
+    main()

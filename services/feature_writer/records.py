@@ -1,0 +1,39 @@
+"""From a record of the ``ohlc`` topic to a candle, or to the reason why it is none."""
+
+from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, Message
+
+from feature_writer.batch import Rejected
+from ohlc_core.domain.candle import Candle
+from ohlc_core.wire.codec import MalformedMessageError, decode_candle
+from ohlc_core.wire.messages import DeadLetter
+from ohlc_features.candle_rules import reason_to_reject
+
+
+def read_record(message: Message) -> Candle | Rejected:
+    """Return the candle in ``message``, or what goes to the dead-letter topic in its place.
+
+    Reasons: ``malformed`` (not a candle's JSON) and ``invalid`` (a candle no store could keep).
+    """
+    value = message.value()
+    if value is None:
+        return _rejected(message, "malformed", "the record has no value")
+    try:
+        candle = decode_candle(value)
+    except MalformedMessageError as error:
+        return _rejected(message, "malformed", str(error))
+    defect = reason_to_reject(candle)
+    return candle if defect is None else _rejected(message, "invalid", defect)
+
+
+def _rejected(message: Message, reason: str, detail: str) -> Rejected:
+    kind, timestamp_ms = message.timestamp()
+    value = message.value() or b""
+    letter = DeadLetter(
+        reason=reason,
+        detail=detail,
+        topic=message.topic() or "",
+        partition=message.partition() or 0,
+        offset=message.offset() or 0,
+        payload=value.decode("utf-8", "replace"),
+    )
+    return Rejected(message.key(), 0 if kind == TIMESTAMP_NOT_AVAILABLE else timestamp_ms, letter)
