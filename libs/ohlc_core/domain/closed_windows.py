@@ -1,0 +1,74 @@
+"""Closed windows that late trades can still correct, until they are forgotten."""
+
+from bisect import bisect_right, insort
+
+import msgspec
+
+from ohlc_core.domain.state import StateStore
+from ohlc_core.domain.window import Window
+
+_read_window = msgspec.json.Decoder(Window).decode
+_read_index = msgspec.json.Decoder(list[int]).decode
+_write = msgspec.json.Encoder().encode
+
+
+class ClosedWindows:
+    """The retained closed windows of one product and interval, by their start.
+
+    Only an index of starts and what changed since the last `save` is in memory.
+    """
+
+    def __init__(self, interval: str, store: StateStore) -> None:
+        self._name = f"closed/{interval}"
+        index = store.get(self._name)
+        self.starts: list[int] = [] if index is None else _read_index(index)
+        self._stored = set(self.starts)
+        self._changed: dict[int, Window] = {}
+        self._index_changed = False
+
+    def get(self, start: int, store: StateStore) -> Window | None:
+        """Return the window, or None where it had no trades or is forgotten."""
+        window = self._changed.get(start)
+        if window is None and start in self._stored:
+            value = store.get(f"{self._name}/{start}")
+            window = None if value is None else _read_window(value)
+        return window
+
+    def put(self, start: int, window: Window) -> None:
+        """Retain a window that closed, or that changed after it had."""
+        if start not in self._changed and start not in self._stored:
+            insort(self.starts, start)
+            self._index_changed = True
+        self._changed[start] = window
+
+    def take(self, start: int, store: StateStore) -> Window | None:
+        """Remove and return the window: it is open again."""
+        window = self.get(start, store)
+        if window is not None:
+            self.starts.remove(start)
+            self._drop(start, store)
+        return window
+
+    def forget_until(self, start: int, store: StateStore) -> None:
+        """Forget the windows that start at or before this."""
+        count = bisect_right(self.starts, start)
+        for forgotten in self.starts[:count]:
+            self._drop(forgotten, store)
+        del self.starts[:count]
+
+    def save(self, store: StateStore) -> None:
+        """Write what changed since the last time."""
+        for start, window in self._changed.items():
+            store.set(f"{self._name}/{start}", _write(window))
+        self._stored |= self._changed.keys()
+        self._changed.clear()
+        if self._index_changed:
+            store.set(self._name, _write(self.starts))
+            self._index_changed = False
+
+    def _drop(self, start: int, store: StateStore) -> None:
+        self._index_changed = True
+        self._changed.pop(start, None)
+        if start in self._stored:
+            self._stored.discard(start)
+            store.delete(f"{self._name}/{start}")

@@ -1,0 +1,62 @@
+"""What is remembered of one product between checkpoints, besides closed windows and ids."""
+
+from decimal import Decimal
+
+import msgspec
+
+from ohlc_core.domain.coverage import Coverage
+from ohlc_core.domain.window import Window
+
+NEVER = -(1 << 62)
+
+
+class IntervalState(msgspec.Struct):
+    """One interval's windows that are still open, and where filling of empty ones stands.
+
+    Attributes:
+        open: windows by their start, microseconds.
+        known_from_us: the interval was configured when the stream had come this far; windows that
+            start earlier lack their first trades.
+        next_start: the first window that has not closed; None before the first candle. Kept,
+            like previous_close, only where empty windows are filled.
+        previous_close: the close of the window before next_start.
+    """
+
+    open: dict[int, Window] = msgspec.field(default_factory=dict)
+    known_from_us: int = NEVER
+    next_start: int | None = None
+    previous_close: Decimal | None = None
+
+
+class ProductState(msgspec.Struct):
+    """The state of one product.
+
+    Attributes:
+        watermark_us: the greatest of event times and explicit watermarks.
+        replayed_until_us: where the last replay ended: windows that end by then are closed, too.
+        last_trade_us: event time of the last trade in the exchange's order.
+        highest_id: the greatest sequential trade id; -1 before the first.
+        saves: how often this state was saved; tells an outdated copy from the current one.
+        coverage: where trades may be missing.
+        intervals: by the interval's text.
+    """
+
+    watermark_us: int = NEVER
+    replayed_until_us: int = NEVER
+    last_trade_us: int | None = None
+    highest_id: int = -1
+    saves: int = 0
+    coverage: Coverage = msgspec.field(default_factory=Coverage)
+    intervals: dict[str, IntervalState] = msgspec.field(default_factory=dict)
+
+    def interval(self, text: str) -> IntervalState:
+        """Return the state of an interval, beginning it here when it is new."""
+        state = self.intervals.get(text)
+        if state is None:
+            known_from = self.watermark_us + 1 if self.saves else NEVER
+            state = self.intervals[text] = IntervalState(known_from_us=known_from)
+        return state
+
+
+read_product_state = msgspec.json.Decoder(ProductState).decode
+write_product_state = msgspec.json.Encoder().encode

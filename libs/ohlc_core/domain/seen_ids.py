@@ -1,0 +1,164 @@
+"""Which trades a product has already counted: each id counts once.
+
+Ids are kept in buckets of event time and forgotten with the windows they could still change.
+Within a bucket, sequential ids are ranges (a dense stream is one range, however many trades) and
+any other ids are a set.
+"""
+
+from bisect import bisect_right
+from collections.abc import Sequence
+
+import msgspec
+
+from ohlc_core.domain.ordering import is_number
+from ohlc_core.domain.state import StateStore
+
+_INDEX = "ids"
+
+
+class _Bucket(msgspec.Struct):
+    ranges: list[tuple[int, int]] = msgspec.field(default_factory=list)
+    others: set[str] = msgspec.field(default_factory=set)
+
+    def holds(self, number: int) -> bool:
+        position = bisect_right(self.ranges, (number, 1 << 200)) - 1
+        return position >= 0 and number <= self.ranges[position][1]
+
+    def add_range(self, low: int, high: int) -> None:
+        ranges = self.ranges
+        if ranges and ranges[-1][1] == low - 1:
+            ranges[-1] = (ranges[-1][0], high)
+            return
+        position = bisect_right(ranges, (low, high))
+        ranges.insert(position, (low, high))
+        self._join(position)
+        self._join(position - 1)
+
+    def _join(self, position: int) -> None:
+        ranges = self.ranges
+        if 0 <= position < len(ranges) - 1 and ranges[position][1] + 1 >= ranges[position + 1][0]:
+            ranges[position : position + 2] = [(ranges[position][0], ranges[position + 1][1])]
+
+
+_read_bucket = msgspec.json.Decoder(_Bucket).decode
+_read_index = msgspec.json.Decoder(list[int]).decode
+_write = msgspec.json.Encoder().encode
+
+
+class SeenIds:
+    """The ids of one product's trades.
+
+    Args:
+        bucket_us: the length of a bucket.
+        sequential: whether the exchange's ids count up by trade.
+        highest: the greatest sequential id seen; -1 before the first.
+        store: where buckets are read from.
+    """
+
+    def __init__(
+        self, bucket_us: int, *, sequential: bool, highest: int, store: StateStore
+    ) -> None:
+        self.highest = highest
+        self._bucket_us = bucket_us
+        self._sequential = sequential
+        index = store.get(_INDEX)
+        self._starts: list[int] = [] if index is None else _read_index(index)
+        self._stored = set(self._starts)
+        self._buckets: dict[int, _Bucket] = {}
+        self._others: set[str] = set()
+        self._changed: set[int] = set()
+        self._index_changed = False
+
+    def is_known(self, trade_id: str, store: StateStore) -> bool:
+        """Tell whether a trade of this id was counted before."""
+        if self._sequential and is_number(trade_id):
+            number = int(trade_id)
+            if number > self.highest:
+                return False
+            self._load_all(store)
+            return any(bucket.holds(number) for bucket in self._buckets.values())
+        self._load_all(store)
+        return trade_id in self._others
+
+    def are_new_and_ascending(self, ids: Sequence[str]) -> bool:
+        """Tell, cheaply, that sequential ids ascend beyond all known ones."""
+        if not self._sequential:
+            return False
+        text = "".join(ids)
+        if not (text.isascii() and text.isdecimal() and "" not in ids):
+            return False
+        numbers = list(map(int, ids))
+        low, high = numbers[0], numbers[-1]
+        if low <= self.highest:
+            return False
+        if numbers == list(range(low, high + 1)):
+            return True
+        return all(map(int.__lt__, numbers, numbers[1:]))
+
+    def are_new(self, ids: Sequence[str], store: StateStore) -> bool:
+        """Tell that none of these ids, which are no sequential ones, was counted before."""
+        if self._sequential and any(map(is_number, ids)):
+            return False
+        self._load_all(store)
+        distinct = set(ids)
+        return len(distinct) == len(ids) and self._others.isdisjoint(distinct)
+
+    def add(self, ids: Sequence[str], timestamp_us: int, store: StateStore) -> None:
+        """Remember ids of trades of about that time, none of which is known."""
+        start = timestamp_us - timestamp_us % self._bucket_us
+        bucket = self._bucket(start, store)
+        self._changed.add(start)
+        if not (self._sequential and is_number(ids[0])):
+            bucket.others.update(ids)
+            self._others.update(ids)
+            return
+        low, high = int(ids[0]), int(ids[-1])
+        if high - low + 1 == len(ids):
+            bucket.add_range(low, high)
+        else:
+            for number in map(int, ids):
+                bucket.add_range(number, number)
+        self.highest = max(self.highest, high)
+
+    def forget_before(self, time_us: int, store: StateStore) -> None:
+        """Drop buckets that ended at or before the time."""
+        while self._starts and self._starts[0] + self._bucket_us <= time_us:
+            start = self._starts.pop(0)
+            self._index_changed = True
+            bucket = self._buckets.pop(start, None)
+            if bucket is not None:
+                self._others -= bucket.others
+            self._changed.discard(start)
+            if start in self._stored:
+                self._stored.discard(start)
+                store.delete(f"{_INDEX}/{start}")
+
+    def save(self, store: StateStore) -> None:
+        """Write what changed since the last time."""
+        for start in self._changed:
+            store.set(f"{_INDEX}/{start}", _write(self._buckets[start]))
+        self._stored |= self._changed
+        self._changed.clear()
+        if self._index_changed:
+            store.set(_INDEX, _write(self._starts))
+            self._index_changed = False
+
+    def _bucket(self, start: int, store: StateStore) -> _Bucket:
+        bucket = self._buckets.get(start)
+        if bucket is None:
+            bucket = self._buckets[start] = self._read(start, store)
+            self._others |= bucket.others
+            if start not in self._stored:
+                position = bisect_right(self._starts, start)
+                self._starts.insert(position, start)
+                self._index_changed = True
+        return bucket
+
+    def _read(self, start: int, store: StateStore) -> _Bucket:
+        value = store.get(f"{_INDEX}/{start}") if start in self._stored else None
+        return _Bucket() if value is None else _read_bucket(value)
+
+    def _load_all(self, store: StateStore) -> None:
+        if len(self._buckets) != len(self._starts):
+            for start in tuple(self._starts):
+                self._bucket(start, store)

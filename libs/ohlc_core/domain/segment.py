@@ -1,0 +1,115 @@
+"""Trades as columns, and what a run of them within one window adds to that window.
+
+Working on columns keeps the per-trade cost inside the interpreter's C loops; a single trade is a
+column of one, so there is one code path for all.
+"""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from itertools import islice
+from operator import le, mul
+from typing import NamedTuple
+
+from ohlc_core.domain.decimals import MAX_EXPONENT, ZERO
+from ohlc_core.domain.ordering import OrderKey, order_key
+from ohlc_core.domain.trade import Trade
+
+_LARGEST = Decimal(10) ** MAX_EXPONENT
+_TIME_LIMIT = 1 << 53
+
+
+class Segment(NamedTuple):
+    """The trades of one product that arrived together and fall into the same window."""
+
+    trade_count: int
+    volume: Decimal
+    price_quantity: Decimal
+    buy_volume: Decimal
+    high: Decimal
+    low: Decimal
+    first_key: OrderKey
+    first_price: Decimal
+    first_id: str
+    last_key: OrderKey
+    last_price: Decimal
+    last_id: str
+
+
+class Columns:
+    """The columns of some trades of one product, in their order of arrival."""
+
+    __slots__ = ("ids", "prices", "quantities", "sides", "times")
+
+    def __init__(self, trades: Sequence[Trade]) -> None:
+        self.times = [trade.timestamp_us for trade in trades]
+        self.ids = [trade.trade_id for trade in trades]
+        self.prices = [trade.price for trade in trades]
+        self.quantities = [trade.quantity for trade in trades]
+        self.sides = [trade.side for trade in trades]
+
+    def times_ascend(self) -> bool:
+        """Tell whether no trade is older than the one before it."""
+        return all(map(le, self.times, islice(self.times, 1, None)))
+
+    def are_plainly_valid(self) -> bool:
+        """Tell, cheaply, that every trade is acceptable; False means: look at each of them.
+
+        Needs ascending times. Exponents show in sums, which keep the finest of their terms.
+        """
+        finest_price = sum(self.prices, ZERO).as_tuple().exponent
+        finest_quantity = sum(self.quantities, ZERO).as_tuple().exponent
+        return (
+            isinstance(finest_price, int)
+            and isinstance(finest_quantity, int)
+            and min(finest_price, finest_quantity) >= -MAX_EXPONENT
+            and min(self.prices) > 0
+            and max(self.prices) <= _LARGEST
+            and min(self.quantities) >= 0
+            and max(self.quantities) <= _LARGEST
+            and self.times[0] > 0
+            and self.times[-1] < _TIME_LIMIT
+        )
+
+    def segment(self, begin: int, end: int, *, ascending_ids: bool, sequential: bool) -> Segment:
+        """Sum up the trades [begin, end), which must be in ascending order of time.
+
+        Args:
+            begin: position of the first trade.
+            end: position behind the last trade.
+            ascending_ids: the ids are known to be in the exchange's order already.
+            sequential: whether the exchange's ids order its trades.
+        """
+        prices = self.prices[begin:end]
+        quantities = self.quantities[begin:end]
+        bought = [
+            quantity
+            for quantity, side in zip(quantities, self.sides[begin:end], strict=True)
+            if side == "buy"
+        ]
+        if ascending_ids:
+            first, last = begin, end - 1
+        else:
+            first, last = self._ends(begin, end, sequential=sequential)
+        return Segment(
+            trade_count=end - begin,
+            volume=sum(quantities, ZERO),
+            price_quantity=sum(map(mul, prices, quantities), ZERO),
+            buy_volume=sum(bought, ZERO),
+            high=max(prices),
+            low=min(prices),
+            first_key=order_key(self.ids[first], self.times[first], sequential=sequential),
+            first_price=self.prices[first],
+            first_id=self.ids[first],
+            last_key=order_key(self.ids[last], self.times[last], sequential=sequential),
+            last_price=self.prices[last],
+            last_id=self.ids[last],
+        )
+
+    def _ends(self, begin: int, end: int, *, sequential: bool) -> tuple[int, int]:
+        """Return the positions of the first and the last trade in the exchange's order."""
+
+        def key(position: int) -> OrderKey:
+            return order_key(self.ids[position], self.times[position], sequential=sequential)
+
+        positions = range(begin, end)
+        return min(positions, key=key), max(positions, key=key)
