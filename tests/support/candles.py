@@ -1,59 +1,141 @@
-"""Candles for tests of what reads the ``ohlc`` topic."""
+"""Drives the candle rules in memory, and computes the same candles independently."""
 
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
-from typing import Any
 
-import msgspec
+import duckdb
 
 from ohlc_core.domain.candle import Candle
 from ohlc_core.domain.interval import Interval
+from ohlc_core.domain.product_candles import Output, ProductCandles
+from ohlc_core.domain.rules import CandleRules
+from ohlc_core.domain.state import MemoryStore
+from ohlc_core.domain.trade import ProductKey, Side, Trade
 
-#: A window start that is a multiple of every usual interval: 2026-09-21T00:00:00Z.
-MONDAY_MS = 1_789_948_800_000
-
-_BASE = Candle(
-    exchange="kraken",
-    product_id="BTC/USD",
-    interval="1m",
-    window_start_ms=MONDAY_MS,
-    window_end_ms=MONDAY_MS + 60_000,
-    open=Decimal("84098.4"),
-    high=Decimal("84103.1"),
-    low=Decimal("84090"),
-    close=Decimal("84101.2"),
-    volume=Decimal("1.73220417"),
-    vwap=Decimal("84099.871204"),
-    trade_count=41,
-    buy_volume=Decimal("1.102"),
-    first_trade_id="109183836",
-    last_trade_id="109183876",
-    complete=True,
-    revision=0,
-)
+KEY = ProductKey("kraken", "BTC/USD")
+SECOND = 1_000_000
+MINUTE = 60 * SECOND
+HOUR = 60 * MINUTE
+#: A time at which windows of every interval up to a day start.
+T0 = 1_790_035_200 * SECOND
 
 
-def candle(
-    window: int = 0,
-    *,
-    product_id: str = "BTC/USD",
-    interval: str = "1m",
-    close: str = "84101.2",
-    **changes: Any,
-) -> Candle:
-    """Return the candle of the ``window``-th window after `MONDAY_MS`, with ``changes``."""
-    length_ms = Interval.parse(interval).us // 1_000
-    start = MONDAY_MS + window * length_ms
-    placed = msgspec.structs.replace(
-        _BASE,
-        product_id=product_id,
-        interval=interval,
-        window_start_ms=start,
-        window_end_ms=start + length_ms,
-        close=Decimal(close),
+def rules(
+    *intervals: str, grace_ms: int = 1_000, retention: str = "1h", fill: bool = False
+) -> CandleRules:
+    """Return candle rules from the texts of settings."""
+    return CandleRules(
+        [Interval.parse(text) for text in intervals or ("1m", "5m", "1h")],
+        grace_ms * 1_000,
+        0 if retention == "0" else Interval.parse(retention).us,
+        fill_empty=fill,
     )
-    return msgspec.structs.replace(placed, **changes)
 
 
-def record_key(candle: Candle) -> str:
-    """Return the key of the candle's record."""
-    return f"{candle.exchange}:{candle.product_id}"
+def trade(
+    trade_id: int | str,
+    timestamp_us: int,
+    price: str | Decimal = "100",
+    quantity: str | Decimal = "1",
+    side: Side = "buy",
+) -> Trade:
+    """Return a trade from short arguments."""
+    return Trade(str(trade_id), Decimal(price), Decimal(quantity), side, timestamp_us)
+
+
+class Driver:
+    """One product's candles, fed record by record; can lose its memory like a process does."""
+
+    def __init__(self, candle_rules: CandleRules | None = None, key: ProductKey = KEY) -> None:
+        self.rules = candle_rules or rules()
+        self.key = key
+        self.store = MemoryStore()
+        self.product = ProductCandles(key, self.rules, self.store)
+        self.output = Output()
+
+    def _took(self, output: Output) -> list[Candle]:
+        self.output.candles += output.candles
+        self.output.rejected += output.rejected
+        self.output.duplicates += output.duplicates
+        self.output.late += output.late
+        return output.candles
+
+    def trades(self, *trades: Trade) -> list[Candle]:
+        return self._took(self.product.on_trades(trades))
+
+    def start(self, from_us: int) -> list[Candle]:
+        return self._took(self.product.on_start(from_us))
+
+    def gap(self, first: int | str, last: int | str) -> list[Candle]:
+        return self._took(self.product.on_gap(str(first), str(last)))
+
+    def watermark(self, watermark_us: int, *, final: bool = False) -> list[Candle]:
+        return self._took(self.product.on_watermark(watermark_us, final=final))
+
+    def restart(self) -> None:
+        """Save, and go on with nothing but what was saved."""
+        self.product.save()
+        self.product = ProductCandles(self.key, self.rules, self.store)
+
+
+def newest(candles: Iterable[Candle]) -> dict[tuple[str, int], Candle]:
+    """Return the newest revision of every window, by (interval, start in ms)."""
+    by_window: dict[tuple[str, int], Candle] = {}
+    for candle in candles:
+        known = by_window.get((candle.interval, candle.window_start_ms))
+        if known is None or candle.revision >= known.revision:
+            by_window[candle.interval, candle.window_start_ms] = candle
+    return by_window
+
+
+_BATCH = """
+with trade as (
+    select unnest(?::bigint[]) as id, unnest(?::bigint[]) as us,
+           unnest(?::varchar[])::decimal(20, 4) as price,
+           unnest(?::varchar[])::decimal(20, 8) as quantity, unnest(?::boolean[]) as bought
+)
+select us // $interval * $interval // 1000, arg_min(price, id), max(price), min(price),
+       arg_max(price, id), sum(quantity), sum(price * quantity), count(*),
+       coalesce(sum(quantity) filter (bought), 0), min(id), max(id)
+from trade group by 1 order by 1
+"""
+
+
+def batch_candles(trades: Sequence[Trade], interval: str) -> dict[int, tuple[object, ...]]:
+    """Compute candles in one go with DuckDB's exact decimals.
+
+    Returns:
+        By window start (ms): open, high, low, close, volume, price-quantity sum, count, buy
+        volume, first id, last id.
+    """
+    if not trades:
+        return {}
+    us = Interval.parse(interval).us
+    query = _BATCH.replace("$interval", str(us))
+    columns = [
+        [int(t.trade_id) for t in trades],
+        [t.timestamp_us for t in trades],
+        [str(t.price) for t in trades],
+        [str(t.quantity) for t in trades],
+        [t.side == "buy" for t in trades],
+    ]
+    with duckdb.connect() as connection:
+        rows = connection.execute(query, columns).fetchall()
+    return {row[0]: tuple(row[1:]) for row in rows}
+
+
+def as_batch_row(candle: Candle) -> tuple[object, ...]:
+    """Return a candle's columns in the order of `batch_candles`, without the exact sum."""
+    assert candle.first_trade_id is not None
+    assert candle.last_trade_id is not None
+    return (
+        candle.open,
+        candle.high,
+        candle.low,
+        candle.close,
+        candle.volume,
+        candle.trade_count,
+        candle.buy_volume,
+        int(candle.first_trade_id),
+        int(candle.last_trade_id),
+    )
