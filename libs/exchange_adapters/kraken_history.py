@@ -76,7 +76,10 @@ def pages_since(pair: str, since_ns: int, last_id: int | None, fetch: Fetch) -> 
     while True:
         answer = _ask(pair, since_ns, fetch)
         trades = unseen.of(answer.rows)
-        if steps_back and since_ns > 0 and unseen.leaves_hole(trades):
+        # An inclusive cursor repeats at least the row it came from, so an empty page means an
+        # exclusive one, which may have cut a group of one stamp.
+        suspicious = unseen.leaves_hole(trades) or (unseen.began and not answer.rows)
+        if steps_back and since_ns > 0 and suspicious:
             since_ns = max(0, since_ns - steps_back.pop(0))
             continue
         largest = max(largest, len(answer.rows))
@@ -94,10 +97,14 @@ def pages_since(pair: str, since_ns: int, last_id: int | None, fetch: Fetch) -> 
 
 
 class _Unseen:
-    """Tells which rows of a page are new: by id, or by overlap where the rows have no id."""
+    """Tells which rows of a page are new: by id, or by overlap where the rows have no id.
+
+    began: whether any were seen yet.
+    """
 
     def __init__(self, last_id: int | None) -> None:
         self._last_id = last_id
+        self.began = False
         self._made_base = 0
         self._made_ordinal = 0
         self._previous: list[_Row] = []
@@ -127,6 +134,7 @@ class _Unseen:
 
     def take(self, trades: list[Trade], rows: list[_Row]) -> None:
         """Count these as seen."""
+        self.began = True
         if rows[-1].trade_id is None:
             self._previous = rows
         else:
