@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# Lock each image's dependencies with hashes, at the versions the tests run with.
+#
+#   docker/lock.sh            # after a change of pyproject.toml or requirements/dev.txt
+set -euo pipefail
+cd "$(dirname "$0")/.."
+uv=${UV:-.venv/bin/uv}
+
+lock() {
+    local name=$1
+    shift
+    "$uv" pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header \
+        --python-version 3.12 "$@" pyproject.toml -o "requirements/$name.txt"
+}
+
+lock trade-producer --extra producer --constraint requirements/dev.txt
+lock trade-replayer --extra replayer --constraint requirements/dev.txt
+lock ohlc-aggregator --extra aggregator --constraint requirements/dev.txt
+lock feature-writer --extra writer --extra postgres --constraint requirements/dev.txt
+lock exchange-simulator --extra simulator --constraint requirements/dev.txt
+# Hopsworks' client asks for an older SQLAlchemy than the local store, so it has an image of its own.
+lock feature-writer-hopsworks --extra hopsworks
+# What builds the wheel.
+"$uv" pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header \
+    --python-version 3.12 --constraint requirements/dev.txt - -o requirements/build.txt <<<"hatchling"
