@@ -1,0 +1,116 @@
+# Every command of the project; `make help` lists them. Each sets up what it needs by itself.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.SUFFIXES:
+
+VENV ?= .venv
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3 || echo python3)
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+
+# --- the pipeline on this machine, without Docker ------------------------------------------------
+
+# The pipeline follows make's end too, so that a killed make leaves nothing running.
+LOCAL_STACK := exec $(BIN)/local-stack
+
+.PHONY: demo
+demo: $(VENV)/.run ## the whole pipeline on a simulated exchange: no Docker, account or internet
+	@$(LOCAL_STACK) demo --stop-with-parent
+
+.PHONY: run
+run: $(VENV)/.run ## the same, live from the exchange
+	@$(LOCAL_STACK) run --stop-with-parent
+
+.PHONY: debug
+debug: $(VENV)/.run ## live, with the feature store's rows on the screen (FEATURE_STORE=console)
+	@$(LOCAL_STACK) debug --stop-with-parent
+
+.PHONY: backfill
+backfill: $(VENV)/.run ## history into the feature store: from_day=2023-08-01 [to_day=2023-09-01] make backfill
+	@FROM_DAY="$(or $(from_day),$(FROM_DAY))" TO_DAY="$(or $(to_day),$(TO_DAY))" \
+		$(LOCAL_STACK) backfill --stop-with-parent
+
+topic ?= ohlc
+
+.PHONY: consume
+consume: $(VENV)/.run ## the records of a topic as they are: make consume topic=ohlc [from=end]
+	@$(LOCAL_STACK) consume $(topic) $(if $(filter end,$(from)),--from-end)
+
+.PHONY: verify
+verify: $(VENV)/.run ## candles in the store against candles recomputed from the exchange's history
+	@FROM_DAY="$(or $(from_day),$(FROM_DAY))" TO_DAY="$(or $(to_day),$(TO_DAY))" \
+		exec $(BIN)/python -m trade_replayer.verify
+
+# --- tests and checks ----------------------------------------------------------------------------
+
+.PHONY: test
+test: lint types ## all tests this machine can run, saying what it skipped and why
+	@$(BIN)/python -m pytest -q $(ARGS)
+
+.PHONY: test-fast
+test-fast: $(VENV)/.dev ## the tests that need no broker
+	@$(BIN)/python -m pytest -q tests/unit tests/property $(ARGS)
+
+.PHONY: lint
+lint: $(VENV)/.dev ## ruff: rules and format
+	@$(BIN)/ruff check --quiet
+	@$(BIN)/ruff format --check --quiet || { echo "make format would change files" >&2; exit 1; }
+
+.PHONY: types
+types: $(VENV)/.dev ## mypy --strict
+	@$(BIN)/mypy
+
+.PHONY: format
+format: $(VENV)/.dev ## let ruff format and fix
+	@$(BIN)/ruff check --quiet --fix
+	@$(BIN)/ruff format --quiet
+
+# --- setting up ----------------------------------------------------------------------------------
+
+.PHONY: install
+install: $(VENV)/.dev ## the virtual environment with everything for development
+
+# What runs: the locked dependencies of the services and the local stack.
+$(VENV)/.run: requirements/run.txt pyproject.toml | $(VENV)/bin/python
+	@echo "installing into $(VENV) ..."
+	@$(PIP) install --require-hashes -r requirements/run.txt
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# What tests: the same and the tools.
+$(VENV)/.dev: requirements/dev.txt $(VENV)/.run
+	@echo "installing the development tools into $(VENV) ..."
+	@$(PIP) install --require-hashes -r requirements/dev.txt
+	@touch $@
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+		echo "Python 3.11 or newer is needed, and $(PYTHON) is" \
+			"$$($(PYTHON) --version 2>&1 || true); set PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+		echo "$(PYTHON) could not make a virtual environment;" \
+			"on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+
+.PHONY: lock
+lock: $(BIN)/uv ## pin every dependency anew, with hashes
+	@$(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header \
+		--python-version 3.11 --extra dev pyproject.toml -o requirements/dev.txt
+	@printf 'hatchling\neditables\n' | $(BIN)/uv pip compile --quiet --generate-hashes \
+		--no-emit-index-url --no-header --python-version 3.11 --extra all \
+		--constraint requirements/dev.txt pyproject.toml - -o requirements/run.txt
+
+$(BIN)/uv: | $(VENV)/bin/python
+	@$(PIP) install uv==0.13.9
+
+.PHONY: clean
+clean: ## remove what runs and tests leave; the virtual environment and data/ stay
+	@rm -rf run state build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@find libs services tools tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.PHONY: help
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | \
+		while IFS='	' read -r name what; do printf '  %-10s %s\n' "$$name" "$$what"; done
+
+# --- Docker --------------------------------------------------------------------------------------
