@@ -1,1 +1,1 @@
-"""The ohlc aggregator service."""
+"""The OHLC aggregator: trades in, candles out, the same code live and in a backfill."""

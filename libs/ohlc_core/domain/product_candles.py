@@ -84,13 +84,17 @@ class ProductCandles:
         """How many windows have trades and have not closed."""
         return sum(len(each.state.open) for each in self._intervals)
 
-    def on_trades(self, trades: Sequence[Trade]) -> Output:
-        """Count trades, in their order of arrival."""
+    def on_trades(self, trades: Sequence[Trade], not_after_us: int = _FAR) -> Output:
+        """Count trades, in their order of arrival.
+
+        A trade later than not_after_us is rejected: a wrong time far ahead would close every
+        window and make all true trades late.
+        """
         output = Output()
         with localcontext(EXACT):
-            if trades and not self._add_in_order(trades, output):
+            if trades and not self._add_in_order(trades, not_after_us, output):
                 for trade in trades:
-                    self._add_one(trade, output)
+                    self._add_one(trade, not_after_us, output)
         return output
 
     def on_start(self, from_us: int) -> Output:
@@ -143,12 +147,13 @@ class ProductCandles:
 
     # --- counting ----------------------------------------------------------------------------
 
-    def _add_in_order(self, trades: Sequence[Trade], output: Output) -> bool:
+    def _add_in_order(self, trades: Sequence[Trade], not_after_us: int, output: Output) -> bool:
         """Count trades that are plainly valid, new, on time and in order; else change nothing."""
         columns = Columns(trades)
         if not (
             self._state.coverage.is_settled
             and columns.times_ascend()
+            and columns.times[-1] <= not_after_us
             and not self._is_late(columns.times[0])
         ):
             return False
@@ -176,11 +181,14 @@ class ProductCandles:
             begin = end
         return True
 
-    def _add_one(self, trade: Trade, output: Output) -> None:
+    def _add_one(self, trade: Trade, not_after_us: int, output: Output) -> None:
         """Count a trade that may be anything: wrong, known, late or too late."""
         reason = reason_to_reject(trade)
         if reason is not None:
             output.rejected.append(Rejected(trade, "malformed", reason))
+            return
+        if trade.timestamp_us > not_after_us:
+            output.rejected.append(Rejected(trade, "too-early", "timestamp_us is in the future"))
             return
         if self._seen.is_known(trade.trade_id, self.store):
             output.duplicates += 1

@@ -1,0 +1,132 @@
+"""The wiring: quixstreams reads trades, keeps state, and produces candles and dead letters."""
+
+import json
+import time
+import warnings
+from typing import Any
+
+from ohlc_core.domain.product_candles import ProductCandles
+from ohlc_core.domain.trade import ProductKey
+from ohlc_core.kafka.clients import connection_config, consumer_config, producer_config
+from ohlc_core.runtime.service import Runtime
+from ohlc_core.settings.groups import duration_us
+
+with warnings.catch_warnings():
+    # A dependency of quixstreams announces its own successor on import.
+    warnings.simplefilter("ignore")
+    from quixstreams import Application, message_context
+    from quixstreams.kafka.configuration import ConnectionConfig
+    from quixstreams.models import SerializationContext, Serializer
+    from quixstreams.state import State
+
+from ohlc_aggregator.checkpoint import ProductCache
+from ohlc_aggregator.counts import CONSUMER_LAG, Counts
+from ohlc_aggregator.records import Origin, Outgoing, RecordReader
+from ohlc_aggregator.settings import AggregatorSettings
+
+#: The loop is alive while librdkafka's statistics arrive: they are handed over by its poll.
+_POLL = "poll"
+_STATISTICS_MS = 1_000
+_ALLOWED_SILENCE_SECONDS = 60.0
+
+
+def now_us() -> int:
+    """Return the wall clock in microseconds."""
+    return time.time_ns() // 1_000
+
+
+class OutgoingSerializer(Serializer):
+    """Produces the bytes an `Outgoing` already has."""
+
+    def __call__(self, value: Any, ctx: SerializationContext) -> bytes:  # noqa: ANN401
+        """Return the record's value."""
+        return bytes(value.value)
+
+
+def build(settings: AggregatorSettings, runtime: Runtime) -> Application:
+    """Return the application, ready to run. Its topics must exist."""
+    counts = Counts()
+    cache = ProductCache(settings.rules, counts, lambda: cache.publish_gauges(now_us()))
+    reader = RecordReader(duration_us(settings.max_ahead), now_us, counts)
+    app = _application(settings, runtime)
+    names = settings.topics
+    trades = app.topic(names.trades, key_deserializer="bytes", value_deserializer="bytes")
+    serializers: dict[str, Any] = {
+        "key_serializer": "bytes",
+        "value_serializer": OutgoingSerializer(),
+    }
+    candles = app.topic(names.ohlc, **serializers)
+    dead_letters = app.topic(names.trades_dlq, **serializers)
+
+    def read(
+        value: bytes | None,
+        key: bytes | None,
+        timestamp_ms: int,
+        _headers: object,
+        state: State[Any, Any],
+    ) -> list[Outgoing]:
+        def product(product_key: ProductKey) -> ProductCandles:
+            return cache.product(product_key, state)
+
+        def origin() -> Origin:
+            context = message_context()
+            return Origin(context.topic, context.partition, context.offset, timestamp_ms)
+
+        return reader.read(key, value, product, origin)
+
+    stream = app.dataframe(trades)
+    stream = stream.apply(read, expand=True, stateful=True, metadata=True)
+    stream = stream.set_timestamp(lambda outgoing, *_: outgoing.timestamp_ms)
+    stream = stream.to_topic(
+        lambda outgoing, *_: dead_letters if outgoing.is_dead_letter else candles
+    )
+    stream.sink(cache)
+    return app
+
+
+def _application(settings: AggregatorSettings, runtime: Runtime) -> Application:
+    group = settings.topics.aggregator_group
+    connection = ConnectionConfig.from_librdkafka_dict(
+        connection_config(settings), ignore_extras=True
+    )
+    consumer = consumer_config(settings, group) | {
+        "statistics.interval.ms": _STATISTICS_MS,
+        "stats_cb": _statistics(runtime),
+    }
+    producer = producer_config(settings)
+    if settings.processing_guarantee == "exactly-once":
+        # A fixed id: a restarted instance ends the transaction its predecessor left open.
+        producer["transactional.id"] = f"{group}-{settings.instance}"
+        timeout_seconds = max(10.0, 10 * settings.commit_interval_seconds)
+        producer["transaction.timeout.ms"] = int(timeout_seconds * 1_000)
+    managed = connection.as_librdkafka_dict().keys() | {
+        "group.id",
+        "auto.offset.reset",
+        "enable.auto.commit",
+    }
+    return Application(
+        broker_address=connection,
+        consumer_group=group,
+        auto_offset_reset="earliest",
+        commit_interval=settings.commit_interval_seconds,
+        consumer_extra_config={k: v for k, v in consumer.items() if k not in managed},
+        producer_extra_config={k: v for k, v in producer.items() if k not in managed},
+        consumer_poll_timeout=0.2,
+        state_dir=settings.state_dir,
+        loglevel=None,
+        processing_guarantee=settings.processing_guarantee,
+        request_timeout=settings.kafka_startup_timeout_seconds,
+    )
+
+
+def _statistics(runtime: Runtime) -> Any:  # noqa: ANN401 - librdkafka's callback type
+    runtime.health.expect(_POLL, _ALLOWED_SILENCE_SECONDS)
+
+    def on_statistics(text: str) -> None:
+        runtime.health.progress(_POLL)
+        for topic in json.loads(text).get("topics", {}).values():
+            for partition, numbers in topic["partitions"].items():
+                if numbers.get("consumer_lag", -1) >= 0:
+                    CONSUMER_LAG.labels(partition).set(numbers["consumer_lag"])
+
+    return on_statistics

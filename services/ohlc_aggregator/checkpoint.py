@@ -1,0 +1,97 @@
+"""Products in memory between checkpoints, written to quixstreams state as part of each.
+
+quixstreams commits a checkpoint in this order: sinks are flushed, changelog and outputs are
+produced, offsets are committed, local state is written. `ProductCache` registers as a sink, so
+its `flush` writes the products' state first: state, outputs and offsets belong to one checkpoint.
+No documented promise of quixstreams, hence its pinned version and the crash tests.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from quixstreams.sinks.base import BaseSink
+from quixstreams.state import State
+
+from ohlc_aggregator.counts import CHECKPOINT, OPEN_WINDOWS, PRODUCTS, WATERMARK_LAG, Counts
+from ohlc_core.domain.product_candles import STATE_NAME, ProductCandles
+from ohlc_core.domain.rules import CandleRules
+from ohlc_core.domain.trade import ProductKey
+
+
+class QuixState:
+    """quixstreams' state of one record key, as the domain's `StateStore`."""
+
+    def __init__(self, state: State[Any, Any]) -> None:
+        self._state = state
+
+    def get(self, name: str) -> bytes | None:
+        """Return the value, or None when there is none."""
+        return self._state.get_bytes(name)
+
+    def set(self, name: str, value: bytes) -> None:
+        """Keep the value under the name."""
+        self._state.set_bytes(name, value)
+
+    def delete(self, name: str) -> None:
+        """Forget the value, if there is one."""
+        self._state.delete(name)
+
+
+class ProductCache(BaseSink):
+    """The products of this instance.
+
+    A product stays in memory as long as the state it last saved is still the stored one. That is
+    no longer so when its partition was elsewhere in the meantime, or when a checkpoint was
+    aborted: then it is read again.
+    """
+
+    def __init__(self, rules: CandleRules, counts: Counts, on_flush: Callable[[], None]) -> None:
+        super().__init__(on_client_connect_success=lambda: None)
+        self._rules = rules
+        self._counts = counts
+        self._on_flush = on_flush
+        self._products: dict[ProductKey, ProductCandles] = {}
+        self._saved: dict[ProductKey, bytes] = {}
+        self._touched: dict[ProductKey, ProductCandles] = {}
+
+    def product(self, key: ProductKey, state: State[Any, Any]) -> ProductCandles:
+        """Return the product's candles, as current as the stored state."""
+        product = self._touched.get(key)
+        if product is None:
+            store = QuixState(state)
+            product = self._products.get(key)
+            if product is not None and store.get(STATE_NAME) == self._saved.get(key):
+                product.store = store
+            else:
+                product = self._products[key] = ProductCandles(key, self._rules, store)
+            self._touched[key] = product
+        return product
+
+    def add(self, *_: Any, **__: Any) -> None:  # noqa: ANN401 - the outputs are of no interest
+        """Do nothing: the state of products is written, not their outputs."""
+
+    def flush(self) -> None:
+        """Write the state of every product touched since the last checkpoint."""
+        begin = time.perf_counter()
+        for key, product in self._touched.items():
+            self._saved[key] = product.save()
+        self._touched.clear()
+        CHECKPOINT.observe(time.perf_counter() - begin)
+        self._counts.publish()
+        self._on_flush()
+
+    def on_paused(self) -> None:
+        """Forget what was not written: the records will come again."""
+        for key in self._touched:
+            self._products.pop(key, None)
+        self._touched.clear()
+
+    def publish_gauges(self, now_us: int) -> None:
+        """Update what is known of the products as a whole."""
+        products = self._products.values()
+        OPEN_WINDOWS.set(sum(product.open_windows for product in products))
+        PRODUCTS.set(len(products))
+        watermarks = [p.watermark_us for p in products if p.watermark_us is not None]
+        if watermarks:
+            WATERMARK_LAG.set((now_us - min(watermarks)) / 1_000_000)

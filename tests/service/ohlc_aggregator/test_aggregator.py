@@ -1,0 +1,152 @@
+"""The aggregator as a real process against a real broker."""
+
+import pytest
+
+from local_stack.brokers import LocalBroker
+from ohlc_core.domain.candle import Candle
+from ohlc_core.wire.codec import decode_candle, decode_dead_letter, encode, encode_trades
+from ohlc_core.wire.messages import GapMessage, StartMessage, WatermarkMessage
+from ohlc_core.wire.topics import TopicNames
+from support.candles import HOUR, KEY, MINUTE, SECOND, T0, trade
+from support.kafka import create_topics, produce, read_topic
+from support.processes import Processes, Script
+from support.wait import wait_until
+
+pytestmark = pytest.mark.service
+
+
+def trades_record(*trades: object) -> tuple[str, bytes]:
+    return str(KEY), encode_trades(*KEY, "websocket", trades)  # type: ignore[arg-type]
+
+
+def watermark(us: int, *, final: bool = False) -> tuple[str, bytes]:
+    return str(KEY), encode(WatermarkMessage(*KEY, us, final))
+
+
+def candles(broker: LocalBroker, names: TopicNames) -> list[Candle]:
+    return [decode_candle(r.value or b"") for r in read_topic(broker.address, names.ohlc)]
+
+
+class Aggregator:
+    """Starts aggregators on topics of the test's own."""
+
+    def __init__(self, broker: LocalBroker, run_id: str, processes: Processes) -> None:
+        self._processes = processes
+        self._env = {
+            "KAFKA_BROKER_ADDRESS": broker.address,
+            "RUN_ID": run_id,
+            "OHLC_INTERVALS": "1m,5m",
+            "COMMIT_INTERVAL_SECONDS": "0.2",
+        }
+
+    def start(self, **settings: str) -> Script:
+        return self._processes("ohlc-aggregator", self._env | settings)
+
+
+@pytest.fixture
+def aggregator(broker: LocalBroker, unique_run_id: str, processes: Processes) -> Aggregator:
+    return Aggregator(broker, unique_run_id, processes)
+
+
+@pytest.fixture
+def names(broker: LocalBroker, unique_topics: TopicNames) -> TopicNames:
+    create_topics(broker.address, unique_topics.trades, unique_topics.ohlc)
+    create_topics(broker.address, unique_topics.trades_dlq)
+    return unique_topics
+
+
+def test_trades_become_candles_of_every_interval(
+    broker: LocalBroker, names: TopicNames, aggregator: Aggregator
+) -> None:
+    produce(
+        broker.address,
+        names.trades,
+        [
+            (str(KEY), encode(StartMessage(*KEY, T0))),
+            trades_record(trade(1, T0, "10"), trade(2, T0 + SECOND, "12", "0.5", "sell")),
+            trades_record(trade(3, T0 + 61 * SECOND, "11")),
+            watermark(T0 + 10 * MINUTE),
+        ],
+    )
+    process = aggregator.start()
+    wait_until(lambda: len(candles(broker, names)) >= 3, 60, "three candles")
+    records = read_topic(broker.address, names.ohlc)
+    assert {record.key for record in records} == {str(KEY).encode()}
+    assert records[0].value == (
+        b'{"type":"candle","exchange":"kraken","product_id":"BTC/USD","interval":"1m",'
+        b'"window_start_ms":%d,"window_end_ms":%d,"open":10,"high":12,"low":10,"close":12,'
+        b'"volume":1.5,"vwap":10.6666666667,"trade_count":2,"buy_volume":1,'
+        b'"first_trade_id":"1","last_trade_id":"2","complete":true,"revision":0}'
+        % (T0 // 1000, (T0 + MINUTE) // 1000)
+    )
+    assert records[0].timestamp_ms == (T0 + MINUTE) // 1000
+    assert [c.interval for c in candles(broker, names)] == ["1m", "1m", "5m"]
+    assert process.stop(30) == 0
+
+
+def test_rejected_records_go_to_the_dead_letter_topic_with_a_reason(
+    broker: LocalBroker, names: TopicNames, aggregator: Aggregator
+) -> None:
+    produce(
+        broker.address,
+        names.trades,
+        [
+            (str(KEY), b"not json"),
+            (str(KEY), None),
+            ("kraken:ETH/USD", trades_record(trade(1, T0))[1]),
+            (str(KEY), b'{"type":"trades","exchange":"kraken"}'),
+            trades_record(trade(1, T0 + 3 * HOUR), trade(2, T0)),
+            trades_record(trade(3, T0 + 10**6 * HOUR)),
+            trades_record(trade(4, T0 + 3 * HOUR + SECOND, "-1")),
+            trades_record(trade(5, T0 + 3 * HOUR + SECOND)),
+            watermark(T0 + 4 * HOUR),
+        ],
+    )
+    aggregator.start()
+    wait_until(lambda: len(candles(broker, names)) >= 2, 60, "two candles")
+    letters = [
+        decode_dead_letter(r.value or b"") for r in read_topic(broker.address, names.trades_dlq)
+    ]
+    reasons = sorted(letter.reason for letter in letters)
+    assert reasons == ["malformed"] * 5 + ["too-early", "too-late"]
+    assert {candle.trade_count for candle in candles(broker, names)} == {2}
+    assert all(letter.topic == names.trades and letter.offset >= 0 for letter in letters)
+
+
+def test_a_gap_makes_the_candles_it_touches_incomplete(
+    broker: LocalBroker, names: TopicNames, aggregator: Aggregator
+) -> None:
+    produce(
+        broker.address,
+        names.trades,
+        [
+            trades_record(trade(1, T0), trade(2, T0 + MINUTE)),
+            (str(KEY), encode(GapMessage(*KEY, "3", "4"))),
+            trades_record(trade(5, T0 + 2 * MINUTE), trade(6, T0 + 3 * MINUTE)),
+            watermark(T0 + 10 * MINUTE, final=True),
+        ],
+    )
+    aggregator.start(OHLC_INTERVALS="1m")
+    wait_until(lambda: len(candles(broker, names)) >= 4, 60, "four candles")
+    assert [c.complete for c in candles(broker, names)] == [True, False, False, True]
+
+
+def test_a_killed_aggregator_goes_on_where_its_checkpoint_was(
+    broker: LocalBroker, names: TopicNames, aggregator: Aggregator
+) -> None:
+    first = aggregator.start()
+    produce(
+        broker.address, names.trades, [trades_record(trade(1, T0), trade(2, T0 + MINUTE + SECOND))]
+    )
+    wait_until(lambda: len(candles(broker, names)) >= 1, 60, "the first candle")
+    first.kill()
+    produce(broker.address, names.trades, [trades_record(trade(3, T0 + 2 * SECOND, "999"))])
+    produce(broker.address, names.trades, [watermark(T0 + 10 * MINUTE)])
+    aggregator.start(STATE_DIR="elsewhere")
+    wait_until(
+        lambda: {c.window_start_ms for c in candles(broker, names) if c.interval == "5m"}, 60, "5m"
+    )
+    newest = {(c.interval, c.window_start_ms): c for c in candles(broker, names)}
+    assert newest["1m", T0 // 1000].revision == 1
+    assert newest["1m", T0 // 1000].high == 999
+    assert newest["5m", T0 // 1000].trade_count == 3
