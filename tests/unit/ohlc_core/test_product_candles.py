@@ -1,0 +1,251 @@
+"""The candle rules, one by one."""
+
+from decimal import Decimal
+
+import pytest
+
+from ohlc_core.domain.interval import Interval
+from ohlc_core.domain.rules import CandleRules
+from ohlc_core.domain.trade import ProductKey
+from support.candles import HOUR, KEY, MINUTE, SECOND, T0, Driver, newest, rules, trade
+
+MS = 1_000
+
+
+def test_a_window_closes_when_the_watermark_passes_its_end_and_grace() -> None:
+    driver = Driver(rules("1m"))
+    driver.trades(trade(1, T0))
+    assert driver.watermark(T0 + MINUTE + SECOND - 1) == []
+    (candle,) = driver.watermark(T0 + MINUTE + SECOND)
+    assert (candle.window_start_ms, candle.window_end_ms) == (T0 // MS, (T0 + MINUTE) // MS)
+
+
+def test_a_trade_on_the_boundary_belongs_to_the_next_window() -> None:
+    driver = Driver(rules("1m"))
+    driver.trades(trade(1, T0 + MINUTE - 1), trade(2, T0 + MINUTE))
+    candles = driver.watermark(T0 + HOUR)
+    assert [candle.last_trade_id for candle in candles] == ["1", "2"]
+
+
+def test_event_time_of_trades_closes_windows_without_watermark_records() -> None:
+    driver = Driver(rules("1m"))
+    driver.trades(trade(1, T0))
+    assert len(driver.trades(trade(2, T0 + MINUTE + SECOND))) == 1
+
+
+def test_open_and_close_follow_sequential_ids_not_time() -> None:
+    driver = Driver(rules("1m"))
+    driver.trades(trade(2, T0 + 5, "20"), trade(1, T0 + 6, "10"))
+    (candle,) = driver.watermark(T0 + HOUR)
+    assert (candle.open, candle.close) == (10, 20)
+
+
+def test_open_and_close_follow_time_then_id_where_ids_are_shared_between_products() -> None:
+    driver = Driver(rules("1m"), ProductKey("bitstamp", "BTC/USD"))
+    driver.trades(trade(9, T0 + 5, "20"), trade(1, T0 + 6, "10"), trade(10, T0 + 6, "30"))
+    (candle,) = driver.watermark(T0 + HOUR)
+    assert (candle.open, candle.close) == (20, 30)
+
+
+def test_made_ids_order_by_time_and_ordinal() -> None:
+    driver = Driver(rules("1m"))
+    ids = [f"{T0 + 1}-10", f"{T0 + 1}-9", f"{T0}-1"]
+    for number, trade_id in enumerate(ids):
+        driver.trades(trade(trade_id, int(trade_id.split("-")[0]), str(number + 1)))
+    (candle,) = driver.watermark(T0 + HOUR)
+    assert (candle.open, candle.close) == (3, 1)
+
+
+def test_vwap_is_rounded_half_even_to_twelve_digits_and_everything_else_is_exact() -> None:
+    driver = Driver(rules("1m"))
+    driver.trades(trade(1, T0, "0.1", "0.2"), trade(2, T0, "0.3", "0.1", "sell"))
+    (candle,) = driver.watermark(T0 + HOUR)
+    assert (candle.volume, candle.buy_volume) == (Decimal("0.3"), Decimal("0.2"))
+    assert candle.vwap == Decimal("0.166666666667")
+
+
+def test_a_window_without_volume_has_its_close_as_vwap() -> None:
+    driver = Driver(rules("1m"))
+    driver.trades(trade(1, T0, "7", "0"))
+    (candle,) = driver.watermark(T0 + HOUR)
+    assert (candle.vwap, candle.volume, candle.trade_count) == (7, 0, 1)
+
+
+def test_a_late_trade_gives_the_corrected_candle_as_the_next_revision() -> None:
+    driver = Driver(rules("1m", "5m"))
+    driver.trades(trade(1, T0, "10"), trade(3, T0 + 2 * MINUTE, "10"))
+    (candle,) = driver.trades(trade(2, T0 + 1, "99"))
+    assert (candle.revision, candle.high, candle.close, candle.interval) == (1, 99, 99, "1m")
+    assert driver.output.late == 1
+
+
+def test_a_late_trade_into_a_window_without_candle_gives_revision_0() -> None:
+    driver = Driver(rules("1m"))
+    driver.trades(trade(1, T0), trade(3, T0 + 5 * MINUTE))
+    (candle,) = driver.trades(trade(2, T0 + MINUTE))
+    assert candle.revision == 0
+
+
+def test_a_trade_behind_its_retention_is_rejected_and_counts_nowhere() -> None:
+    driver = Driver(rules("1m", retention="1h"))
+    driver.trades(trade(2, T0 + HOUR + 5 * MINUTE))
+    assert driver.trades(trade(1, T0)) == []
+    (rejected,) = driver.output.rejected
+    assert (rejected.reason, rejected.trade.trade_id) == ("too-late", "1")
+
+
+def test_a_trade_too_late_for_one_interval_still_counts_for_the_longer_one() -> None:
+    driver = Driver(rules("1m", "1d", retention="1m"))
+    driver.trades(trade(2, T0 + HOUR), trade(1, T0))
+    assert "for 1m" in driver.output.rejected[0].detail
+    by_window = newest(driver.watermark(T0 + 25 * HOUR))
+    assert by_window["1d", T0 // MS].trade_count == 2
+
+
+def test_a_stream_that_starts_inside_a_window_leaves_it_incomplete() -> None:
+    driver = Driver(rules("1m", "1h"))
+    driver.start(T0 + MINUTE + 1)
+    driver.trades(trade(1, T0 + MINUTE + 5), trade(2, T0 + 2 * MINUTE))
+    candles = newest(driver.watermark(T0 + 2 * HOUR))
+    complete = {key: candle.complete for key, candle in candles.items()}
+    assert complete == {
+        ("1m", (T0 + MINUTE) // MS): False,
+        ("1m", (T0 + 2 * MINUTE) // MS): True,
+        ("1h", T0 // MS): False,
+    }
+
+
+def test_a_stream_that_starts_on_a_boundary_is_whole_from_there() -> None:
+    driver = Driver(rules("1m"))
+    driver.start(T0)
+    driver.trades(trade(1, T0 + 5))
+    assert driver.watermark(T0 + HOUR)[0].complete
+
+
+def test_a_stream_that_starts_anew_leaves_the_windows_it_missed_incomplete() -> None:
+    driver = Driver(rules("1m"))
+    driver.start(T0)
+    driver.trades(trade(1, T0 + MINUTE), trade(2, T0 + 2 * MINUTE + 5))
+    driver.start(T0 + 4 * MINUTE + 5)
+    driver.trades(trade(9, T0 + 4 * MINUTE + 9), trade(10, T0 + 5 * MINUTE))
+    candles = newest(driver.watermark(T0 + HOUR) + driver.output.candles)
+    complete = [candle.complete for _, candle in sorted(candles.items())]
+    assert complete == [True, False, False, True]
+
+
+def test_every_window_between_the_trades_around_a_gap_is_incomplete() -> None:
+    driver = Driver(rules("1m", fill=True))
+    driver.start(T0)
+    driver.trades(trade(1, T0), trade(2, T0 + MINUTE))
+    driver.gap(3, 5)
+    driver.trades(trade(6, T0 + 3 * MINUTE), trade(7, T0 + 4 * MINUTE))
+    driver.watermark(T0 + 6 * MINUTE)
+    candles = newest(driver.output.candles)
+    complete = [candle.complete for _, candle in sorted(candles.items())]
+    assert complete == [True, False, False, False, True]
+
+
+def test_a_gap_told_after_its_windows_closed_corrects_them() -> None:
+    driver = Driver(rules("1m"))
+    driver.trades(trade(1, T0))
+    driver.watermark(T0 + 3 * MINUTE)
+    driver.gap(2, 3)
+    driver.trades(trade(4, T0 + 3 * MINUTE + 5))
+    candle = newest(driver.output.candles)["1m", T0 // MS]
+    assert (candle.revision, candle.complete) == (1, False)
+
+
+def test_windows_that_close_while_a_gap_is_open_are_incomplete() -> None:
+    driver = Driver(rules("1m"))
+    driver.trades(trade(1, T0))
+    driver.gap(2, 3)
+    (candle,) = driver.watermark(T0 + 2 * MINUTE)
+    assert not candle.complete
+
+
+def test_the_end_of_a_replay_closes_everything_without_grace() -> None:
+    driver = Driver(rules("1m", "5m"))
+    driver.trades(trade(1, T0))
+    candles = driver.watermark(T0 + 5 * MINUTE, final=True)
+    assert [(c.interval, c.complete) for c in candles] == [("1m", True), ("5m", True)]
+
+
+def test_a_window_cut_by_the_end_of_a_replay_is_emitted_incomplete() -> None:
+    driver = Driver(rules("1m", "5m"))
+    driver.trades(trade(1, T0))
+    candles = driver.watermark(T0 + MINUTE, final=True)
+    assert [(c.interval, c.complete) for c in candles] == [("1m", True), ("5m", False)]
+
+
+def test_a_repeated_end_of_a_replay_changes_nothing() -> None:
+    driver = Driver(rules("1m", "5m"))
+    driver.trades(trade(1, T0))
+    driver.watermark(T0 + MINUTE, final=True)
+    assert driver.watermark(T0 + MINUTE, final=True) == []
+
+
+def test_a_stream_that_goes_on_after_a_replay_completes_the_cut_window() -> None:
+    driver = Driver(rules("1m", "5m"))
+    driver.trades(trade(1, T0))
+    driver.watermark(T0 + 2 * MINUTE, final=True)
+    driver.trades(trade(2, T0 + 3 * MINUTE))
+    candles = newest(driver.watermark(T0 + 10 * MINUTE))
+    assert (candles["5m", T0 // MS].revision, candles["5m", T0 // MS].complete) == (1, True)
+    assert candles["5m", T0 // MS].trade_count == 2
+    assert candles["1m", (T0 + 3 * MINUTE) // MS].complete
+
+
+def test_a_trade_of_a_window_closed_by_a_replay_is_late() -> None:
+    driver = Driver(rules("1m"))
+    driver.trades(trade(1, T0))
+    driver.watermark(T0 + MINUTE, final=True)
+    (candle,) = driver.trades(trade(2, T0 + 1))
+    assert (candle.revision, candle.trade_count) == (1, 2)
+
+
+def test_trades_in_the_future_are_rejected_and_move_no_watermark() -> None:
+    driver = Driver(rules("1m"))
+    output = driver.product.on_trades([trade(1, T0), trade(2, T0 + HOUR)], T0 + MINUTE)
+    assert [rejected.reason for rejected in output.rejected] == ["too-early"]
+    assert driver.product.watermark_us == T0
+
+
+@pytest.mark.parametrize(
+    ("price", "quantity"), [("0", "1"), ("-1", "1"), ("1", "-1"), ("NaN", "1"), ("1e40", "1")]
+)
+def test_trades_that_are_none_are_rejected(price: str, quantity: str) -> None:
+    driver = Driver(rules("1m"))
+    driver.trades(trade(1, T0, price, quantity), trade(2, T0))
+    assert [rejected.reason for rejected in driver.output.rejected] == ["malformed"]
+    assert driver.watermark(T0 + HOUR)[0].trade_count == 1
+
+
+def test_state_does_not_grow_with_time() -> None:
+    driver = Driver(rules("1m", "5m", retention="5m"))
+    sizes = []
+    for minute in range(600):
+        driver.trades(*(trade(minute * 3 + n, T0 + minute * MINUTE + n) for n in range(3)))
+        if minute % 10 == 0:
+            driver.restart()
+            sizes.append(sum(map(len, driver.store.values())))
+    assert max(sizes[30:]) <= max(sizes[10:30]) * 1.1
+    assert len(driver.store) < 40
+
+
+def test_an_interval_added_later_begins_with_its_next_whole_window() -> None:
+    driver = Driver(rules("1m"))
+    driver.trades(trade(1, T0 + 5))
+    driver.product.save()
+    later = Driver(rules("1m", "5m"))
+    later.store.update(driver.store)
+    later.product = type(later.product)(KEY, later.rules, later.store)
+    later.trades(trade(2, T0 + 6), trade(3, T0 + 6 * MINUTE))
+    candles = newest(later.output.candles + later.watermark(T0 + 20 * MINUTE))
+    assert candles["1m", T0 // MS].complete
+    assert not candles["5m", T0 // MS].complete
+    assert candles["5m", (T0 + 5 * MINUTE) // MS].complete
+
+
+def test_rules_refuse_intervals_given_twice() -> None:
+    with pytest.raises(ValueError, match="distinct"):
+        CandleRules([Interval.parse("60s"), Interval.parse("1m")])
