@@ -1,0 +1,1 @@
+"""The simulated market: one model of trades in time, spoken by every protocol."""

@@ -1,0 +1,1 @@
+"""The public protocols the simulator speaks, one file an exchange."""
