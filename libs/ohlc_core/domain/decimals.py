@@ -11,6 +11,8 @@ ZERO = Decimal(0)
 #: Largest power of ten, up or down, that a price or quantity may have. Real markets stay within
 #: 1e-18 .. 1e12; the bound keeps a hostile ``1e999999`` from becoming a megabyte of zeros.
 MAX_EXPONENT = 30
+LARGEST = Decimal(10) ** MAX_EXPONENT
+FAR_OUT_OF_RANGE = 1_000_000
 
 # Room for price x quantity (2 x 61 digits) summed over 10^18 trades without rounding.
 EXACT = Context(prec=160, rounding=ROUND_HALF_EVEN, traps=[Inexact, InvalidOperation])
@@ -39,13 +41,12 @@ def vwap(price_quantity_sum: Decimal, volume: Decimal) -> Decimal:
     return _VWAP.divide(price_quantity_sum, volume)
 
 
+def finest_exponent(value: Decimal) -> int:
+    """Return the power of ten of the last digit; far out of range when there is none (NaN)."""
+    exponent = value.as_tuple().exponent
+    return exponent if isinstance(exponent, int) else -FAR_OUT_OF_RANGE
+
+
 def in_range(value: Decimal) -> bool:
     """Tell whether ``value`` is finite and within ``MAX_EXPONENT`` in size and precision."""
-    if not value.is_finite():
-        return False
-    exponent = value.as_tuple().exponent
-    return (
-        isinstance(exponent, int)
-        and exponent >= -MAX_EXPONENT
-        and (value == 0 or value.adjusted() <= MAX_EXPONENT)
-    )
+    return value.is_finite() and abs(value) <= LARGEST and finest_exponent(value) >= -MAX_EXPONENT

@@ -65,14 +65,16 @@ class ProductCandles:
         self._sequential = key.has_sequential_ids
         value = store.get(STATE_NAME)
         self._state = ProductState() if value is None else read_product_state(value)
-        self._intervals = [IntervalWindows(i, self._state, store) for i in rules.intervals]
+        self._intervals = [
+            IntervalWindows(interval, self._state, store, fill=rules.fill_empty)
+            for interval in rules.intervals
+        ]
         self._seen = SeenIds(
             rules.id_bucket_us,
             sequential=self._sequential,
             highest=self._state.highest_id,
             store=store,
         )
-        self._next_close = self._earliest_close()
 
     @property
     def watermark_us(self) -> int | None:
@@ -157,29 +159,39 @@ class ProductCandles:
             and not self._is_late(columns.times[0])
         ):
             return False
-        try:
-            if not columns.are_plainly_valid():
-                return False
-        except ArithmeticError:  # not a number, or out of any range
-            return False
         ascending = self._seen.are_new_and_ascending(columns.ids)
         if not ascending and not self._seen.are_new(columns.ids, self.store):
             return False
-        times, count, base_us = columns.times, len(columns.times), self._rules.base_us
+        spans = self._spans(columns.times)
+        try:
+            segments = [
+                columns.segment(*span, ascending_ids=ascending, sequential=self._sequential)
+                for span in spans
+            ]
+            if not columns.are_plainly_valid(segments):
+                return False
+        except ArithmeticError:  # not a number, or out of any range
+            return False
+        for (begin, end), segment in zip(spans, segments, strict=True):
+            first_us, last_us = columns.times[begin], columns.times[end - 1]
+            for each in self._intervals:
+                each.window_at(first_us).add(segment)
+            self._seen.add(columns.ids[begin:end], first_us, self.store)
+            self._state.last_trade_us = last_us
+            self._advance(last_us, output)
+        return True
+
+    def _spans(self, times: Sequence[int]) -> list[tuple[int, int]]:
+        """Cut ascending times where windows may end; return [begin, end) positions."""
+        base_us, count = self._rules.base_us, len(times)
+        spans = []
         begin = 0
         while begin < count:
             base_end = times[begin] - times[begin] % base_us + base_us
             end = count if times[-1] < base_end else bisect_left(times, base_end, begin)
-            segment = columns.segment(
-                begin, end, ascending_ids=ascending, sequential=self._sequential
-            )
-            for each in self._intervals:
-                self._open_window(each, times[begin]).add(segment)
-            self._seen.add(columns.ids[begin:end], times[begin], self.store)
-            self._state.last_trade_us = times[end - 1]
-            self._advance(times[end - 1], output)
+            spans.append((begin, end))
             begin = end
-        return True
+        return spans
 
     def _add_one(self, trade: Trade, not_after_us: int, output: Output) -> None:
         """Count a trade that may be anything: wrong, known, late or too late."""
@@ -217,7 +229,7 @@ class ProductCandles:
         for each in self._intervals:
             start = each.interval.window_start(trade.timestamp_us)
             if start + each.us > self._closed_until_us:
-                self._open_window(each, trade.timestamp_us).add(segment)
+                each.window_at(trade.timestamp_us).add(segment)
             elif rules.forgotten_at(start + each.us) > watermark:
                 is_late = True
                 self._correct(each, start, segment, output)
@@ -237,27 +249,21 @@ class ProductCandles:
         state = self._state
         return max(state.watermark_us - self._rules.grace_us, state.replayed_until_us)
 
-    def _open_window(self, each: IntervalWindows, timestamp_us: int) -> Window:
-        start = each.interval.window_start(timestamp_us)
-        self._next_close = min(self._next_close, self._rules.closes_at(start + each.us))
-        return each.window(start)
-
     # --- closing -----------------------------------------------------------------------------
 
     def _advance(self, watermark_us: int, output: Output) -> None:
         if watermark_us > self._state.watermark_us:
             self._state.watermark_us = watermark_us
-            if watermark_us >= self._next_close:
-                self._close(self._closed_until_us, output)
+            last_end = watermark_us - self._rules.grace_us
+            if any(last_end >= each.next_end for each in self._intervals):
+                self._close(last_end, output)
 
     def _close(self, last_end: int, output: Output, *, everything: bool = False) -> None:
         """Emit the windows that end by last_end, in order of their ends, short ones first."""
         due = [
             (start + each.us, each.us, start, window, each)
             for each in self._intervals
-            for start, window in each.take_due(
-                last_end, everything=everything, fill=self._rules.fill_empty
-            )
+            for start, window in each.take_due(last_end, everything=everything)
         ]
         due.sort(key=lambda item: item[:2])
         for end, _, start, window, each in due:
@@ -265,7 +271,6 @@ class ProductCandles:
             if self._rules.forgotten_at(end) > self._state.watermark_us:
                 each.closed.put(start, window)
         self._forget()
-        self._next_close = self._earliest_close()
 
     def _emit(self, each: IntervalWindows, start: int, window: Window, output: Output) -> None:
         window.revision += 1
@@ -276,16 +281,6 @@ class ProductCandles:
         return start >= each.state.known_from_us and self._state.coverage.is_whole(
             start, start + each.us
         )
-
-    def _earliest_close(self) -> int:
-        starts = [start + each.us for each in self._intervals for start in each.state.open]
-        if self._rules.fill_empty:
-            starts += [
-                each.state.next_start + each.us
-                for each in self._intervals
-                if each.state.next_start is not None
-            ]
-        return self._rules.closes_at(min(starts, default=_FAR))
 
     def _forget(self) -> None:
         """Drop what no trade can change any more."""
@@ -305,8 +300,7 @@ class ProductCandles:
         self._emit(each, start, window, output)
         each.closed.put(start, window)
         if self._rules.fill_empty:
-            if each.state.next_start is None:
-                each.state.next_start = start + each.us
+            each.begin_filling(start + each.us)
             self._refill(each, start + each.us, window, output)
             self._close(self._closed_until_us, output)
 
@@ -350,9 +344,4 @@ class ProductCandles:
         if not self._state.coverage.resume_after_replay():
             return
         for each in self._intervals:
-            for start in tuple(each.closed.starts):
-                if start + each.us > self._state.replayed_until_us:
-                    window = each.closed.take(start, self.store)
-                    if window is not None:
-                        each.reopen(start, window, fill=self._rules.fill_empty)
-        self._next_close = self._earliest_close()
+            each.reopen_after(self._state.replayed_until_us, self.store)

@@ -85,7 +85,7 @@ class SeenIds:
         if not self._sequential:
             return False
         text = "".join(ids)
-        if not (text.isascii() and text.isdecimal() and "" not in ids):
+        if not (text.isascii() and text.isdecimal()) or "" in ids:
             return False
         numbers = list(map(int, ids))
         low, high = numbers[0], numbers[-1]

@@ -6,15 +6,13 @@ column of one, so there is one code path for all.
 
 from collections.abc import Sequence
 from decimal import Decimal
-from itertools import islice
-from operator import le, mul
+from operator import mul
 from typing import NamedTuple
 
-from ohlc_core.domain.decimals import MAX_EXPONENT, ZERO
+from ohlc_core.domain.decimals import LARGEST, MAX_EXPONENT, ZERO, finest_exponent
 from ohlc_core.domain.ordering import OrderKey, order_key
 from ohlc_core.domain.trade import Trade
 
-_LARGEST = Decimal(10) ** MAX_EXPONENT
 _TIME_LIMIT = 1 << 53
 
 
@@ -49,25 +47,26 @@ class Columns:
 
     def times_ascend(self) -> bool:
         """Tell whether no trade is older than the one before it."""
-        return all(map(le, self.times, islice(self.times, 1, None)))
+        return self.times == sorted(self.times)
 
-    def are_plainly_valid(self) -> bool:
+    def are_plainly_valid(self, segments: Sequence[Segment]) -> bool:
         """Tell, cheaply, that every trade is acceptable; False means: look at each of them.
 
-        Needs ascending times. Exponents show in sums, which keep the finest of their terms.
+        Needs ascending times, and the segments of all trades: sums keep the finest of the
+        exponents of their terms, and a sum of what is not negative bounds its terms.
         """
-        finest_price = sum(self.prices, ZERO).as_tuple().exponent
-        finest_quantity = sum(self.quantities, ZERO).as_tuple().exponent
         return (
-            isinstance(finest_price, int)
-            and isinstance(finest_quantity, int)
-            and min(finest_price, finest_quantity) >= -MAX_EXPONENT
-            and min(self.prices) > 0
-            and max(self.prices) <= _LARGEST
-            and min(self.quantities) >= 0
-            and max(self.quantities) <= _LARGEST
-            and self.times[0] > 0
+            self.times[0] > 0
             and self.times[-1] < _TIME_LIMIT
+            and min(self.quantities) >= 0
+            and all(
+                segment.low > 0
+                and segment.high <= LARGEST
+                and segment.volume <= LARGEST
+                and finest_exponent(segment.volume) >= -MAX_EXPONENT
+                and finest_exponent(segment.price_quantity) >= -2 * MAX_EXPONENT
+                for segment in segments
+            )
         )
 
     def segment(self, begin: int, end: int, *, ascending_ids: bool, sequential: bool) -> Segment:

@@ -5,7 +5,7 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-from ohlc_core.domain.decimals import in_range
+from ohlc_core.domain.decimals import LARGEST, MAX_EXPONENT, finest_exponent
 
 Side = Literal["buy", "sell"]
 
@@ -63,10 +63,15 @@ def reason_to_reject(trade: Trade) -> str | None:
     """Return why ``trade`` can not be part of any candle, or None when it can."""
     if not trade.trade_id:
         return "trade_id is empty"
-    if not (in_range(trade.price) and trade.price > 0):
+    price, quantity = trade.price, trade.quantity
+    if not (price.is_finite() and 0 < price <= LARGEST):
         return "price is not a positive number in range"
-    if not (in_range(trade.quantity) and trade.quantity >= 0):
+    if not (quantity.is_finite() and 0 <= quantity <= LARGEST):
         return "quantity is negative or out of range"
+    finest = finest_exponent(quantity)
+    # Bounding the product bounds the price, and shows in a sum of products as well.
+    if finest < -MAX_EXPONENT or finest_exponent(price) + finest < -2 * MAX_EXPONENT:
+        return "price or quantity has too many decimal places"
     if not 0 < trade.timestamp_us < 1 << 53:
         return "timestamp_us is not a time since the Unix epoch"
     return None

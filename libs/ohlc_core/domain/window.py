@@ -38,15 +38,15 @@ class Window(msgspec.Struct):
 
     def add(self, segment: Segment) -> None:
         """Take in trades, in whatever order segments arrive."""
-        if self.count == 0:
-            self.high, self.low = segment.high, segment.low
-        else:
-            self.high = max(self.high, segment.high)
-            self.low = min(self.low, segment.low)
-        if self.count == 0 or segment.first_key < self.first_key:
+        is_first = self.count == 0
+        if is_first or segment.high > self.high:
+            self.high = segment.high
+        if is_first or segment.low < self.low:
+            self.low = segment.low
+        if is_first or segment.first_key < self.first_key:
             self.first_key, self.open = segment.first_key, segment.first_price
             self.first_id = segment.first_id
-        if self.count == 0 or segment.last_key > self.last_key:
+        if is_first or segment.last_key > self.last_key:
             self.last_key, self.close = segment.last_key, segment.last_price
             self.last_id = segment.last_id
         self.count += segment.trade_count

@@ -4,7 +4,6 @@ Written by hand where numbers occur, because no JSON library writes a small deci
 (``0.00000001``) in plain notation.
 """
 
-import json
 from collections.abc import Sequence
 
 import msgspec
@@ -30,7 +29,7 @@ _encoder = msgspec.json.Encoder()
 
 
 def _text(value: str | None) -> str:
-    return json.dumps(value, ensure_ascii=False)
+    return _encoder.encode(value).decode()
 
 
 def _trade_json(trade: Trade) -> str:
