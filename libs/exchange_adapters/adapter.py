@@ -141,9 +141,13 @@ class ExchangeAdapter(ABC):
             `ohlc_core.domain.trade.SEQUENTIAL_ID_EXCHANGES`).
         snapshot_on_subscribe: whether a subscription is answered with the latest trades, which
             often closes the gap of a short disconnection without REST.
+        tells_time: whether its frames tell the exchange's own time.
+        tells_unknown_products: whether a subscription to an unknown product is refused, rather
+            than acknowledged and then silent.
         rest_interval_seconds: the spacing of REST calls that stays within the public limit.
         silence_seconds: no frame of any kind for this long means a dead connection.
         max_connection_age_seconds: the exchange's own limit; None where it has none.
+        connection_attempts: at most so many in so many seconds, from one address.
     """
 
     name: str
@@ -151,9 +155,12 @@ class ExchangeAdapter(ABC):
     rest_url: str
     has_sequential_ids: bool
     snapshot_on_subscribe: bool
+    tells_time: bool
+    tells_unknown_products: bool
     rest_interval_seconds: float
     silence_seconds: float
     max_connection_age_seconds: float | None = None
+    connection_attempts: tuple[int, float] = (100, 600.0)
 
     @abstractmethod
     def websocket_url(self, base: str, product_ids: Sequence[str]) -> str:
@@ -178,6 +185,14 @@ class ExchangeAdapter(ABC):
     @abstractmethod
     def product_check(self, product_id: str) -> Request:
         """Return a cheap request whose response fails `check` when the product is unknown."""
+
+    def exchange_time_us(self, fetch: Fetch) -> int | None:
+        """Ask history's server for the exchange's time; None where it does not tell."""
+        return None
+
+    def spacing_key(self, request: Request) -> str:
+        """Return what the exchange counts calls by, beside the address: "" or e.g. a product."""
+        return ""
 
     @abstractmethod
     def pages_from_time(self, product_id: str, from_us: int, fetch: Fetch) -> Iterator[Page]:

@@ -104,10 +104,14 @@ class Kraken(ExchangeAdapter):
     rest_url = "https://api.kraken.com"
     has_sequential_ids = True
     snapshot_on_subscribe = True
+    tells_time = True
+    tells_unknown_products = True
     # Kraken's support pages: one call a second and pair stays within the public limit.
     rest_interval_seconds = 1.0
     # Heartbeats come every second where there is nothing else; Kraken's guide says 5 s.
     silence_seconds = 5.0
+    # Kraken bans an address after about 150 attempts in 10 minutes.
+    connection_attempts = (100, 600.0)
 
     def websocket_url(self, base: str, product_ids: Sequence[str]) -> str:
         """Return ``base`` itself: products are named in the subscription."""
@@ -157,6 +161,10 @@ class Kraken(ExchangeAdapter):
     def product_check(self, product_id: str) -> Request:
         """Ask for one trade."""
         return Request("/0/public/Trades", {"pair": rest_pair(product_id), "count": "1"})
+
+    def spacing_key(self, request: Request) -> str:
+        """Kraken limits calls by address and pair."""
+        return request.params.get("pair", "")
 
     def pages_from_time(self, product_id: str, from_us: int, fetch: Fetch) -> Iterator[Page]:
         """Follow ``since`` and ``last`` from the time, with a small margin."""

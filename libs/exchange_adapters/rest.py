@@ -102,7 +102,7 @@ class RestFetcher:
             timeout=timeout_seconds, headers={"User-Agent": "ohlc-pipeline"}, follow_redirects=True
         )
         self._lock = threading.Lock()
-        self._next_call = 0.0
+        self._next_call: dict[str, float] = {}
 
     def __call__(self, request: Request) -> Response:
         """Perform the request.
@@ -113,7 +113,7 @@ class RestFetcher:
         """
         failures = 0
         while True:
-            self._wait_for_turn()
+            self._wait_for_turn(self._adapter.spacing_key(request))
             try:
                 return self._once(request)
             except _RETRIED as error:
@@ -140,11 +140,11 @@ class RestFetcher:
         self._adapter.check(response)
         return response
 
-    def _wait_for_turn(self) -> None:
+    def _wait_for_turn(self, key: str) -> None:
         with self._lock:
             now = self._monotonic()
-            turn = max(now, self._next_call)
-            self._next_call = turn + self._interval
+            turn = max(now, self._next_call.get(key, now))
+            self._next_call[key] = turn + self._interval
         if turn > now:
             self._on_wait("rate limit", turn - now)
         self._sleep(turn - now)

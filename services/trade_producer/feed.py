@@ -1,0 +1,298 @@
+"""The live feed: one subscribed connection, replaced when it dies, overlapped when it ages.
+
+A new connection that replaces a living one is read only into a buffer until the old one has
+drained, so that a planned replacement loses and doubles nothing.
+"""
+
+import random
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
+
+from loguru import logger
+
+from exchange_adapters.adapter import (
+    Alive,
+    ExchangeAdapter,
+    FrameEvent,
+    ReconnectAsked,
+    Subscribed,
+    SubscriptionRejected,
+    TradesSeen,
+)
+from trade_producer.backoff import AttemptLimit, Backoff
+from trade_producer.connection import (
+    Closed,
+    Connection,
+    ConnectionEvent,
+    FrameArrived,
+    Inbox,
+    Opened,
+)
+
+_ACK_SECONDS = 10.0
+_DRAIN_SECONDS = 2.0
+_MAINTENANCE_SECONDS = 5.0
+_MOST_BACKOFF_SECONDS = 60.0
+_PING_SECONDS = 1.0
+_STABLE_SECONDS = 30.0
+# Connect anew a little before the exchange cuts the connection.
+_AGE_MARGIN = 0.98
+
+
+class Lost(NamedTuple):
+    """There is no subscribed connection any more: trades may pass unseen."""
+
+    words: str
+
+
+class Heard(NamedTuple):
+    """An event of a frame of the connection in use, received at ``steady_us``."""
+
+    event: FrameEvent
+    steady_us: int
+
+
+FeedEvent = Lost | Heard
+
+
+class _Link:
+    """A connection and how far its subscription is."""
+
+    def __init__(self, connection: Connection, products: Iterable[str], now: float) -> None:
+        self.connection = connection
+        self.unacknowledged = set(products)
+        self.started = now
+        self.opened: float | None = None
+        self.heard = now
+        self.pinged = now
+        self.acknowledged: float | None = None
+        self.retiring = False
+        self.held: list[Heard] = []
+
+
+class Feed:
+    """Keeps a subscribed connection to the exchange.
+
+    Driven by its caller: `tick` regularly, `handle` for each connection event.
+
+    Args:
+        adapter: the exchange.
+        url: EXCHANGE_WS_URL, or "".
+        product_ids: what to subscribe to.
+        inbox: where connections put their events.
+        backoff_seconds: the first wait between failures.
+        max_age_seconds: replace a connection after this long; None: never.
+        random_: source of the jitter.
+        connect: makes a connection (for tests).
+    """
+
+    def __init__(
+        self,
+        adapter: ExchangeAdapter,
+        url: str,
+        product_ids: Sequence[str],
+        inbox: Inbox,
+        *,
+        backoff_seconds: float = 1.0,
+        max_age_seconds: float | None = None,
+        random_: random.Random | None = None,
+        connect: Callable[..., Connection] = Connection,
+    ) -> None:
+        self.reconnects = 0
+        self.url = adapter.websocket_url(url or adapter.ws_url, product_ids)
+        self._adapter = adapter
+        self._products = tuple(product_ids)
+        self._inbox = inbox
+        self._max_age = max_age_seconds
+        self._connect = connect
+        self._backoff = Backoff(backoff_seconds, _MOST_BACKOFF_SECONDS, random_ or random.Random())
+        self._limit = AttemptLimit(*adapter.connection_attempts)
+        self._primary: _Link | None = None
+        self._standby: _Link | None = None
+        self._promote_at: float | None = None
+        self._next_attempt = 0.0
+        self._maintenance = False
+        self._numbers = 0
+
+    @property
+    def is_subscribed(self) -> bool:
+        """Whether every product is acknowledged on the connection in use."""
+        return self._primary is not None and self._primary.acknowledged is not None
+
+    def close(self) -> None:
+        """End all connections."""
+        for link in (self._primary, self._standby):
+            if link is not None:
+                link.connection.close()
+                link.connection.join(2.0)
+        self._primary = self._standby = None
+
+    # --- time -------------------------------------------------------------------------------
+
+    def tick(self, now: float) -> list[FeedEvent]:
+        """Do what time demands: connect, ping, give up the silent, replace the old."""
+        if self._primary is None:
+            if now >= self._next_attempt:
+                self._primary = self._open(now)
+            return []
+        for link in (self._primary, self._standby):
+            if link is not None:
+                self._watch(link, now)
+        if self._standby is None and self._must_replace(self._primary, now):
+            logger.info("connecting anew before the connection in use ends")
+            self._standby = self._open(now)
+        if self._promote_at is not None and now >= self._promote_at:
+            return self._promote()
+        return []
+
+    def _open(self, now: float) -> _Link | None:
+        wait = self._limit.wait_seconds(now)
+        if wait > 0:
+            logger.warning("the exchange's limit of connections: waiting {:.0f} s", wait)
+            self._next_attempt = now + wait
+            return None
+        self._limit.attempted(now)
+        self._numbers += 1
+        connection = self._connect(
+            self._numbers,
+            self.url,
+            self._adapter.subscribe_frames(self._products),
+            self._inbox,
+            self._adapter.silence_seconds,
+        )
+        connection.open()
+        return _Link(connection, self._products, now)
+
+    def _watch(self, link: _Link, now: float) -> None:
+        if link.opened is None:
+            return  # the handshake has its own timeout
+        silent = now - link.heard
+        if silent > self._adapter.silence_seconds and not self._inbox.waiting:
+            logger.warning("no frame for {:.1f} s: the connection is dead", silent)
+            link.connection.drop()
+            link.heard = now
+        elif link.acknowledged is None and now - link.opened > _ACK_SECONDS:
+            missing = ", ".join(sorted(link.unacknowledged))
+            logger.warning("no acknowledgement for {} within {:g} s", missing, _ACK_SECONDS)
+            link.connection.drop()
+            link.opened = now
+        elif now - link.pinged >= _PING_SECONDS:
+            link.pinged = now
+            link.connection.send(self._adapter.ping_frame())
+        if link.acknowledged is not None and now - link.acknowledged > _STABLE_SECONDS:
+            self._backoff.succeeded()
+
+    def _must_replace(self, link: _Link, now: float) -> bool:
+        if link.acknowledged is None or now < self._next_attempt:
+            return False
+        aged = self._max_age is not None and now - link.started > self._max_age * _AGE_MARGIN
+        return aged or link.retiring
+
+    # --- events -----------------------------------------------------------------------------
+
+    def handle(self, event: ConnectionEvent, now: float) -> list[FeedEvent]:
+        """Take an event of a connection; return what it means."""
+        link = self._link(event.connection)
+        if link is None:
+            return []  # of a connection that was given up
+        if isinstance(event, Opened):
+            link.opened = link.heard = now
+            return []
+        if isinstance(event, Closed):
+            return self._closed(link, event.words, now)
+        return self._frame(link, event, now)
+
+    def _link(self, number: int) -> _Link | None:
+        for link in (self._primary, self._standby):
+            if link is not None and link.connection.number == number:
+                return link
+        return None
+
+    def _frame(self, link: _Link, arrived: FrameArrived, now: float) -> list[FeedEvent]:
+        link.heard = now
+        if arrived.frame is None:
+            return self._deliver(link, [Heard(Alive(), arrived.steady_us)])
+        heard = [
+            Heard(event, arrived.steady_us) for event in self._adapter.read_frame(arrived.frame)
+        ]
+        for each in heard:
+            self._note(link, each.event, now)
+        return self._deliver(link, heard)
+
+    def _note(self, link: _Link, event: FrameEvent, now: float) -> None:
+        if isinstance(event, Subscribed):
+            link.unacknowledged.discard(event.product_id)
+            self._note_acknowledged(link, now)
+        elif isinstance(event, SubscriptionRejected) and event.is_unknown_product:
+            # No retry makes the name right; the caller decides what becomes of the product.
+            link.unacknowledged.discard(event.product_id)
+            self._note_acknowledged(link, now)
+        elif isinstance(event, Alive) and event.maintenance is not None:
+            if event.maintenance and not self._maintenance:
+                logger.warning("the exchange says: {}", event.words)
+            self._maintenance = event.maintenance
+        elif isinstance(event, ReconnectAsked):
+            logger.info("the exchange asks to connect anew: {}", event.words)
+            link.retiring = True
+
+    def _note_acknowledged(self, link: _Link, now: float) -> None:
+        if link.unacknowledged or link.acknowledged is not None:
+            return
+        link.acknowledged = now
+        if link is self._standby:
+            self._promote_at = now + _DRAIN_SECONDS
+        else:
+            logger.info("subscribed to {} at {}", ", ".join(self._products), self.url)
+
+    def _deliver(self, link: _Link, heard: list[Heard]) -> list[FeedEvent]:
+        if link is self._standby:
+            # Acknowledgements and refusals speak of a subscription that is not in use yet.
+            link.held += [each for each in heard if isinstance(each.event, TradesSeen)]
+            return []
+        return list(heard)
+
+    def _promote(self) -> list[FeedEvent]:
+        """Put the standby in the place of the connection in use."""
+        old, new = self._primary, self._standby
+        self._promote_at = None
+        if new is None:
+            return []
+        if old is not None:
+            old.connection.close()
+        self._primary, self._standby = new, None
+        self.reconnects += 1
+        held, new.held = new.held, []
+        logger.info("replaced the connection, {} frames overlapped", len(held))
+        return list(held)
+
+    def _closed(self, link: _Link, words: str, now: float) -> list[FeedEvent]:
+        if link is self._standby:
+            self._standby, self._promote_at = None, None
+            self._schedule(words, now)
+            return []
+        was_subscribed = link.acknowledged is not None
+        self._primary = None
+        self.reconnects += was_subscribed
+        if self._standby is not None:
+            # It subscribed while the other lived, but what that one had not delivered is lost.
+            self._primary, self._standby, self._promote_at = self._standby, None, None
+            held, self._primary.held = self._primary.held, []
+            acks = [
+                Heard(Subscribed(product), self._primary_us(held))
+                for product in self._products
+                if product not in self._primary.unacknowledged
+            ]
+            return [Lost(words), *acks, *held]
+        self._schedule(words, now)
+        return [Lost(words)]
+
+    @staticmethod
+    def _primary_us(held: list[Heard]) -> int:
+        return held[0].steady_us if held else 0
+
+    def _schedule(self, words: str, now: float) -> None:
+        wait = self._backoff.next_seconds()
+        if self._maintenance:
+            wait = max(wait, _MAINTENANCE_SECONDS)
+        self._next_attempt = now + wait
+        logger.warning("no connection to {} ({}); trying again in {:.1f} s", self.url, words, wait)

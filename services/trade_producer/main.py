@@ -1,0 +1,77 @@
+"""Entry point of ``trade-producer``: live trades from an exchange to the ``trades`` topic."""
+
+import hashlib
+
+from loguru import logger
+
+from exchange_adapters.adapter import ExchangeAdapter
+from exchange_adapters.registry import adapter_for
+from ohlc_core.domain.trade import ProductKey
+from ohlc_core.kafka.topics import ensure_topics
+from ohlc_core.runtime.service import FatalError, Runtime, run_service
+from trade_producer.metrics import Metrics
+from trade_producer.producer import LiveProducer
+from trade_producer.settings import ProducerSettings
+from trade_producer.topic_tail import read_tails
+from trade_producer.topic_writer import AppendFailedError, TopicWriter
+
+_RESTART_SECONDS = 1.0
+
+
+def main() -> None:
+    """Run the service and exit the process."""
+    run_service("trade-producer", ProducerSettings, run)
+
+
+def run(settings: ProducerSettings, runtime: Runtime) -> None:
+    """Produce until stopped; after a failed append begin again from the topic's end."""
+    adapter = adapter_for(settings.exchange)
+    metrics = Metrics()
+    while True:
+        try:
+            _run_once(settings, adapter, runtime, metrics)
+        except AppendFailedError as error:
+            if runtime.stop.is_set():
+                raise FatalError(f"stopped, but {error}") from None
+            logger.warning("an append failed ({}): reading the topic's end anew", error)
+            metrics.restarts.inc()
+            runtime.stop.wait(_RESTART_SECONDS)
+        else:
+            return
+
+
+def _run_once(
+    settings: ProducerSettings, adapter: ExchangeAdapter, runtime: Runtime, metrics: Metrics
+) -> None:
+    names = settings.topics
+    ensure_topics(settings, names, [names.trades, names.trades_dlq])
+    writer = TopicWriter(
+        settings,
+        names,
+        _transactional_id(settings),
+        runtime.stop,
+        on_acknowledged=metrics.appended.inc,
+    )
+    writer.open()
+    keys = [ProductKey(adapter.name, product) for product in settings.product_ids]
+    is_fenced = settings.processing_guarantee == "exactly-once"
+    takeover_seconds = 0.0 if is_fenced else settings.takeover_seconds
+    try:
+        LiveProducer(settings, adapter, runtime, writer, metrics).run(
+            lambda: read_tails(settings, names.trades, keys, takeover_seconds, runtime.stop)
+        )
+    finally:
+        writer.abandon()
+
+
+def _transactional_id(settings: ProducerSettings) -> str:
+    """Return an id that is the same for every start with the same products; "" without one."""
+    if settings.processing_guarantee != "exactly-once":
+        return ""
+    products = ",".join(sorted(settings.product_ids))
+    digest = hashlib.sha256(products.encode()).hexdigest()[:16]
+    return f"{settings.topics.trades}-producer-{settings.exchange}-{digest}"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,41 @@
+"""What the producer counts, for Prometheus. Products are labelled as the exchange names them."""
+
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge
+
+
+class Metrics:
+    """The producer's counters and gauges.
+
+    Args:
+        registry: where they are registered; one instance a registry.
+    """
+
+    def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
+        def counter(name: str, text: str, *labels: str) -> Counter:
+            return Counter(f"trade_producer_{name}", text, labels, registry=registry)
+
+        def gauge(name: str, text: str, *labels: str) -> Gauge:
+            return Gauge(f"trade_producer_{name}", text, labels, registry=registry)
+
+        self.trades_in = counter("trades_in", "Trades received", "product", "source")
+        self.queued = counter("trades_queued", "Trades handed to the broker client", "product")
+        self.appended = counter("trades_appended", "Trades acknowledged by the broker")
+        self.dropped = counter("trades_dropped_known", "Trades dropped as known", "product")
+        self.gaps_detected = counter("gaps_detected", "Holes in the ids that opened", "product")
+        self.gaps_filled = counter("gaps_filled", "Holes closed without loss", "product")
+        self.gaps_unresolved = counter("gaps_unresolved", "Gap records appended", "product")
+        self.ids_unresolved = counter("ids_unresolved", "Trade ids given up", "product")
+        self.malformed = counter("malformed", "Frames or trades sent to the dead-letter topic")
+        self.reconnects = counter("reconnects", "Connections lost or replaced")
+        self.rest_calls = counter("rest_calls", "REST calls", "status")
+        self.rest_wait_seconds = counter("rest_wait_seconds", "Seconds waited for REST")
+        self.watermarks = counter("watermarks", "Watermark records appended", "product")
+        self.restarts = counter("restarts", "Times the topic's end was read anew")
+        self.silence_seconds = gauge("silence_seconds", "Seconds since the last frame")
+        self.parked = gauge("parked_trades", "Trades waiting behind a hole", "product")
+        self.inbox = gauge("inbox_frames", "Frames waiting for the main loop")
+        self.broker_queue = gauge("broker_queue_records", "Records not acknowledged yet")
+        self.clock_offset_seconds = gauge(
+            "exchange_clock_offset_seconds", "The exchange's clock minus this machine's"
+        )
+        self.current = gauge("product_current", "1: no hole, none suspected", "product")

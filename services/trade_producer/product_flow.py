@@ -1,0 +1,214 @@
+"""One product on its way from the exchange to the topic: stream, fills and watermarks together."""
+
+import random
+from typing import NamedTuple
+
+from loguru import logger
+
+from exchange_adapters.adapter import ExchangeAdapter
+from ohlc_core.domain.trade import ProductKey, Trade
+from trade_producer.contiguity import Append, Begin, Gap, Output, ProductStream
+from trade_producer.fills import FillEnded, FillJob
+from trade_producer.start import StartPlan
+from trade_producer.watermarks import Watermarks
+
+# A frame that was merely overtaken by another closes its hole within this.
+_HOLE_SECONDS = 0.2
+# A snapshot that proves nothing was missed comes within this after the acknowledgement.
+_SNAPSHOT_SECONDS = 2.0
+_FIRST_RETRY_SECONDS = 0.5
+_MOST_RETRY_SECONDS = 10.0
+
+
+class Patience(NamedTuple):
+    """How long history is asked for missing trades before a gap is recorded.
+
+    Attributes:
+        attempts: answers without them.
+        seconds: time without any answer.
+        jitter: source of the jitter between tries.
+    """
+
+    attempts: int
+    seconds: float
+    jitter: random.Random
+
+
+class ProductFlow:
+    """Decides, for one product, what to append and what to ask history for."""
+
+    def __init__(
+        self,
+        key: ProductKey,
+        adapter: ExchangeAdapter,
+        stream: ProductStream,
+        watermarks: Watermarks,
+        patience: Patience,
+    ) -> None:
+        self.key = key
+        self.stream = stream
+        self.watermarks = watermarks
+        self.is_subscribed = False
+        self.was_subscribed = False
+        self._adapter = adapter
+        self._patience = patience
+        self._subscription = 0
+        self._job: FillJob | None = None
+        self._missing_since: float | None = None
+        self._failing_since: float | None = None
+        self._retry_at = 0.0
+        self._attempts = 0
+        self._tries = 0
+
+    def begin(self, plan: StartPlan, reached_us: int | None) -> None:
+        """Set the stream where it begins.
+
+        Args:
+            plan: where.
+            reached_us: the greatest event time in the topic, if it holds the product.
+        """
+        if plan.begin_us is not None:
+            self.stream.begin(plan.begin_us)
+        elif plan.resume_at is not None:
+            self.stream.resume(plan.resume_at)
+        else:
+            self.stream.resume_begun(plan.resume_from_us or 0)
+        if reached_us is not None:
+            self.watermarks.reach(reached_us)
+
+    # --- the connection -----------------------------------------------------------------------
+
+    def subscribed(self) -> None:
+        """The exchange acknowledged the product's subscription."""
+        self._subscription += 1
+        self.is_subscribed = self.was_subscribed = True
+        self._missing_since = None
+        self._retry_at = 0.0
+
+    def lost(self) -> None:
+        """The connection is gone: trades may pass unseen."""
+        self.is_subscribed = False
+        self._subscription += 1
+        self.stream.connected()
+
+    # --- trades -------------------------------------------------------------------------------
+
+    def live(self, trades: tuple[Trade, ...]) -> list[Output]:
+        """Take the trades of a frame."""
+        outputs = self.stream.live(trades)
+        self._steer_job()
+        return self._reached(outputs)
+
+    def page(self, job: FillJob, trades: tuple[Trade, ...]) -> list[Output]:
+        """Take a page of history."""
+        if job is not self._job:
+            return []
+        outputs = self.stream.history(trades)
+        self._steer_job()
+        return self._reached(outputs)
+
+    def ended(self, end: FillEnded, now: float) -> list[Output]:
+        """A job is over: done, to be tried again, or given up."""
+        if end.job is not self._job:
+            return []
+        self._job = None
+        outputs: list[Output] = []
+        if end.at_newest:
+            is_newest = self.is_subscribed and end.job.subscription == self._subscription
+            outputs += self.stream.history_ended(is_newest=is_newest)
+        if self.stream.missing is None:
+            self._settled()
+        elif self.stream.position != end.job.missing.after:
+            self._progressed(now)
+        else:
+            outputs += self._failed(end, now)
+        return self._reached(outputs)
+
+    def wanted(self, now: float) -> FillJob | None:
+        """Return a job to start now, if history should be asked."""
+        missing = self.stream.missing
+        if missing is None:
+            self._settled()
+            return None
+        if self._missing_since is None:
+            self._missing_since = now
+        if self._job is not None or not self.is_subscribed or now < self._retry_at:
+            return None
+        if now - self._missing_since < self._patience_before_asking(missing.until_id is not None):
+            return None
+        self._job = FillJob(self.key.product_id, missing, self._subscription)
+        return self._job
+
+    # --- watermarks ---------------------------------------------------------------------------
+
+    def watermark_due(self, certain_us: int) -> int | None:
+        """Return the watermark to append, given a time that has passed at the exchange."""
+        if not (self.is_subscribed and self.stream.is_current):
+            return None
+        return self.watermarks.due_us(certain_us)
+
+    # --- how ----------------------------------------------------------------------------------
+
+    def _patience_before_asking(self, is_hole: bool) -> float:
+        if is_hole:
+            return _HOLE_SECONDS
+        return _SNAPSHOT_SECONDS if self._adapter.snapshot_on_subscribe else 0.0
+
+    def _steer_job(self) -> None:
+        """Tell the running job how far it must go, or that it is not needed any more."""
+        if self._job is None:
+            return
+        missing = self.stream.missing
+        if missing is None:
+            self._job.cancelled.set()
+            self._job = None
+            self._settled()
+        elif missing.until_id is not None:
+            self._job.until_id = missing.until_id
+
+    def _settled(self) -> None:
+        self._missing_since = self._failing_since = None
+        self._attempts = self._tries = 0
+        self._retry_at = 0.0
+
+    def _progressed(self, now: float) -> None:
+        self._failing_since = None
+        self._attempts = self._tries = 0
+        self._retry_at = now
+
+    def _failed(self, end: FillEnded, now: float) -> list[Output]:
+        self._tries += 1
+        wait = min(_MOST_RETRY_SECONDS, _FIRST_RETRY_SECONDS * float(1 << min(self._tries - 1, 20)))
+        self._retry_at = now + wait * (0.75 + self._patience.jitter.random() / 2)
+        if end.error is None:
+            self._failing_since = None
+            self._attempts += 1
+        elif self._failing_since is None:
+            self._failing_since = now
+        is_over = self._attempts >= self._patience.attempts or (
+            self._failing_since is not None and now - self._failing_since > self._patience.seconds
+        )
+        why = "history has not got them" if end.error is None else str(end.error)
+        if not (is_over and self.stream.parked):
+            logger.debug("{}: trades still missing ({})", self.key, why)
+            return []
+        outputs = self.stream.give_up()
+        for gap in outputs:
+            if isinstance(gap, Gap):
+                logger.error(
+                    "{}: trades {} to {} could not be had ({}); candles they touch are incomplete",
+                    self.key,
+                    gap.first_missing_id,
+                    gap.last_missing_id,
+                    why,
+                )
+        self._settled()
+        return outputs
+
+    def _reached(self, outputs: list[Output]) -> list[Output]:
+        for output in outputs:
+            if isinstance(output, Append):
+                self.watermarks.reach(max(trade.timestamp_us for trade in output.trades))
+            elif isinstance(output, Begin):
+                self.watermarks.begin(output.from_us)
+        return outputs

@@ -1,0 +1,197 @@
+"""Where each product's records end in the topic: the producer's only memory.
+
+The end is read backwards in growing steps until every product is found, so a start costs little
+where the products are busy and one reading of the topic where one of them is new.
+"""
+
+import threading
+import time
+from collections.abc import Collection, Iterable
+
+import msgspec
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from loguru import logger
+
+from exchange_adapters.adapter import Position
+from ohlc_core.domain.trade import ProductKey
+from ohlc_core.kafka.clients import BrokerUnavailableError, consumer_config
+from ohlc_core.settings.groups import KafkaSettings
+from ohlc_core.wire.codec import MalformedMessageError, decode_trades_topic
+from ohlc_core.wire.messages import GapMessage, StartMessage, TradesMessage, TradesTopicMessage
+
+_FIRST_STEP = 2_000
+_REQUEST_SECONDS = 10.0
+_READ_SECONDS = 60.0
+
+
+class Tail(msgspec.Struct):
+    """Where one product's records end.
+
+    Attributes:
+        position: the last trade, or the last id given up; None: none since the last start.
+        from_us: the last start, where no trade followed it.
+        reached_us: the greatest event time told by its last records.
+    """
+
+    position: Position | None = None
+    from_us: int | None = None
+    reached_us: int = 0
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the stream can go on from here."""
+        return self.from_us is not None or (
+            self.position is not None and self.position.timestamp_us > 0
+        )
+
+
+def read_tails(
+    settings: KafkaSettings,
+    topic: str,
+    keys: Collection[ProductKey],
+    takeover_seconds: float,
+    stop: threading.Event,
+) -> dict[ProductKey, Tail]:
+    """Return the tail of every product that has records.
+
+    Before that, waits until the topic has stood still for ``takeover_seconds``: what a killed
+    predecessor had sent may be in the broker's socket and be appended after its death.
+
+    Raises:
+        BrokerUnavailableError: the broker stopped answering.
+    """
+    config = consumer_config(settings, "trade-producer-that-never-commits")
+    config.pop("group.instance.id", None)
+    consumer = Consumer(config | {"enable.partition.eof": True, "log_level": 0})
+    try:
+        ends = _standing_still(consumer, topic, takeover_seconds, stop)
+        tails: dict[ProductKey, Tail] = {}
+        for partition, bounds in ends.items():
+            _read_partition(consumer, TopicPartition(topic, partition), bounds, keys, tails)
+        return tails
+    except KafkaException as error:
+        raise BrokerUnavailableError(
+            f"the broker at KAFKA_BROKER_ADDRESS={settings.kafka_broker_address} stopped "
+            f"answering while the end of topic {topic} was read ({error.args[0].str()})"
+        ) from None
+    finally:
+        consumer.close()
+
+
+def _standing_still(
+    consumer: Consumer, topic: str, seconds: float, stop: threading.Event
+) -> dict[int, tuple[int, int]]:
+    ends = _ends(consumer, topic)
+    while seconds > 0 and not stop.wait(seconds):
+        later = _ends(consumer, topic)
+        if later == ends:
+            break
+        logger.info("the topic still moves: waiting for a predecessor's last appends")
+        ends = later
+    return ends
+
+
+def _ends(consumer: Consumer, topic: str) -> dict[int, tuple[int, int]]:
+    metadata = consumer.list_topics(topic, timeout=_REQUEST_SECONDS).topics[topic]
+    if metadata.error is not None:
+        raise KafkaException(metadata.error)
+    return {
+        partition: consumer.get_watermark_offsets(
+            TopicPartition(topic, partition), timeout=_REQUEST_SECONDS
+        )
+        for partition in metadata.partitions
+    }
+
+
+def _read_partition(
+    consumer: Consumer,
+    partition: TopicPartition,
+    bounds: tuple[int, int],
+    keys: Collection[ProductKey],
+    tails: dict[ProductKey, Tail],
+) -> None:
+    """Add the tails of the keys found in this partition."""
+    wanted = {str(key).encode(): key for key in keys}
+    found: dict[ProductKey, list[TradesTopicMessage]] = {}
+    (low, end), step = bounds, _FIRST_STEP
+    while end > low and wanted:
+        begin = max(low, end - step)
+        for key, messages in _read(consumer, partition, begin, end, wanted).items():
+            found[key] = messages + found.get(key, [])
+            if _fold(found[key]).is_known:
+                del wanted[str(key).encode()]
+        end, step = begin, step * 4
+    for key, messages in found.items():
+        tail = _fold(messages)
+        # A product lies in one partition; in two only where partitions were added meanwhile.
+        if key not in tails or tail.reached_us > tails[key].reached_us:
+            tails[key] = tail
+
+
+def _read(
+    consumer: Consumer,
+    partition: TopicPartition,
+    begin: int,
+    end: int,
+    wanted: dict[bytes, ProductKey],
+) -> dict[ProductKey, list[TradesTopicMessage]]:
+    """Return what tells the tail of each wanted key among the records of [begin, end)."""
+    consumer.assign([TopicPartition(partition.topic, partition.partition, begin)])
+    values: dict[bytes, list[bytes]] = {}
+    deadline = time.monotonic() + _READ_SECONDS
+    while True:
+        if time.monotonic() > deadline:
+            raise KafkaException(KafkaError(KafkaError._TIMED_OUT))  # noqa: SLF001
+        for message in consumer.consume(2_000, timeout=0.2):
+            if _is_past(message, end):
+                consumer.unassign()
+                return _telling(values, wanted)
+            if message.error() is None and message.key() in wanted and message.value():
+                values.setdefault(message.key(), []).append(message.value())
+
+
+def _is_past(message: Message, end: int) -> bool:
+    error = message.error()
+    if error is None:
+        return bool(message.offset() >= end)
+    if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001
+        return True
+    raise KafkaException(error)
+
+
+def _telling(
+    values: dict[bytes, list[bytes]], wanted: dict[bytes, ProductKey]
+) -> dict[ProductKey, list[TradesTopicMessage]]:
+    """Decode from the end back to the record that says where the product's trades stand."""
+    telling: dict[ProductKey, list[TradesTopicMessage]] = {}
+    for key, its_values in values.items():
+        messages: list[TradesTopicMessage] = []
+        for value in reversed(its_values):
+            try:
+                messages.insert(0, decode_trades_topic(value))
+            except MalformedMessageError as error:
+                logger.warning("a record of {} in the topic is no message: {}", key, error)
+                continue
+            if isinstance(messages[0], TradesMessage | StartMessage):
+                break
+        telling[wanted[key]] = messages
+    return telling
+
+
+def _fold(messages: Iterable[TradesTopicMessage]) -> Tail:
+    tail = Tail()
+    for message in messages:
+        if isinstance(message, TradesMessage):
+            last = message.trades[-1]
+            tail.position = Position(last.trade_id, last.timestamp_us)
+            tail.from_us = None
+            tail.reached_us = max(tail.reached_us, *(t.timestamp_us for t in message.trades))
+        elif isinstance(message, StartMessage):
+            tail.position, tail.from_us = None, message.from_us
+            tail.reached_us = max(tail.reached_us, message.from_us)
+        elif isinstance(message, GapMessage):
+            known_us = tail.position.timestamp_us if tail.position else tail.from_us or 0
+            tail.position = Position(message.last_missing_id, known_us)
+        else:
+            tail.reached_us = max(tail.reached_us, message.watermark_us)
+    return tail

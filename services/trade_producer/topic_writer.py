@@ -1,0 +1,241 @@
+"""Appending to the topics: in order, once, with a bounded queue.
+
+Two ways, by PROCESSING_GUARANTEE:
+
+- ``at-least-once``: an idempotent producer. librdkafka repeats what was not acknowledged until it
+  is, without end, in order and without doubling. Nothing is ever visible that is taken back.
+- ``exactly-once``: transactions of a tenth of a second under a fixed ``transactional.id``, which
+  fences a predecessor that is still alive somewhere. Only readers with
+  ``isolation.level=read_committed`` see the difference.
+
+Either way a failed append leaves the topic as the only truth: the caller starts anew from its end.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
+from loguru import logger
+
+from ohlc_core.domain.trade import ProductKey
+from ohlc_core.kafka.clients import BrokerUnavailableError, ClientConfig, producer_config
+from ohlc_core.runtime.service import FatalError
+from ohlc_core.settings.groups import KafkaSettings
+from ohlc_core.wire.topics import TopicNames
+
+_QUEUED_RECORDS = 50_000
+_QUEUED_KILOBYTES = 65_536
+_TRANSACTION_SECONDS = 0.1
+_COMMIT_TRY_SECONDS = 5.0
+# Brokers refuse records stamped more than an hour ahead of their clock.
+_MOST_AHEAD_MS = 1_800_000
+
+Acknowledged = Callable[[int], None]
+
+
+class AppendFailedError(RuntimeError):
+    """What became of the last appends is unknown; only the topic itself tells."""
+
+
+class TopicWriter:
+    """Appends records of products and dead letters.
+
+    Args:
+        settings: the broker.
+        names: the topics.
+        transactional_id: "" for an idempotent producer.
+        stop: ends waits for room in the queue.
+        on_acknowledged: told how many trades each acknowledged record held.
+        now_ms: wall clock, only to keep timestamps acceptable to the broker.
+    """
+
+    def __init__(
+        self,
+        settings: KafkaSettings,
+        names: TopicNames,
+        transactional_id: str,
+        stop: threading.Event,
+        *,
+        on_acknowledged: Acknowledged = lambda _trades: None,
+        now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+    ) -> None:
+        self._names = names
+        self._address = settings.kafka_broker_address
+        self._startup_seconds = settings.kafka_startup_timeout_seconds
+        self._is_transactional = bool(transactional_id)
+        self._stop = stop
+        self._on_acknowledged = on_acknowledged
+        self._now_ms = now_ms
+        self._failure: KafkaError | None = None
+        self._progressed = False
+        self._in_transaction_since: float | None = None
+        self._callbacks: dict[int, Callable[[KafkaError | None, Message], None]] = {}
+        self._producer = Producer(
+            _config(settings, transactional_id) | {"error_cb": self._note_error}
+        )
+
+    def open(self) -> None:
+        """Fence a predecessor, where transactions are used.
+
+        Raises:
+            BrokerUnavailableError: the broker did not answer in time.
+        """
+        if not self._is_transactional:
+            return
+        try:
+            self._producer.init_transactions(self._startup_seconds)
+        except KafkaException as error:
+            raise BrokerUnavailableError(
+                f"the broker at KAFKA_BROKER_ADDRESS={self._address} gave no transactional id "
+                f"({error.args[0].str()}); set PROCESSING_GUARANTEE=at-least-once where the "
+                "broker has no transactions"
+            ) from None
+
+    def append(self, key: ProductKey, value: bytes, event_us: int, trades: int = 0) -> None:
+        """Queue a record of the ``trades`` topic; wait while the queue is full.
+
+        Raises:
+            AppendFailedError: an earlier append failed, or stop was set while waiting.
+        """
+        # Where the exchange's clock is far ahead, the record's stamp must still be acceptable.
+        timestamp_ms = max(0, min(event_us // 1_000, self._now_ms() + _MOST_AHEAD_MS))
+        self._produce(self._names.trades, str(key), value, timestamp_ms, trades)
+
+    def dead_letter(self, exchange: str, value: bytes) -> None:
+        """Queue a record of the dead-letter topic.
+
+        Raises:
+            AppendFailedError: as `append`.
+        """
+        self._produce(self._names.trades_dlq, exchange, value, self._now_ms(), 0)
+
+    def poll(self) -> None:
+        """Serve acknowledgements; commit the transaction at its time.
+
+        Raises:
+            AppendFailedError: an append failed.
+        """
+        self._producer.poll(0)
+        self._raise_failure()
+        began = self._in_transaction_since
+        if began is not None and time.monotonic() - began >= _TRANSACTION_SECONDS:
+            self._commit()
+
+    def flush(self, seconds: float) -> int:
+        """Wait until everything is acknowledged; return how many records are not.
+
+        Raises:
+            AppendFailedError: an append failed.
+        """
+        left: int = self._producer.flush(seconds)
+        self._raise_failure()
+        if left == 0 and self._in_transaction_since is not None:
+            self._commit()
+        return left
+
+    def abandon(self) -> None:
+        """Throw away what is queued; the topic is read anew."""
+        self._producer.purge()
+        self._producer.poll(0)
+
+    @property
+    def queued(self) -> int:
+        """Records not acknowledged yet."""
+        return len(self._producer)
+
+    def has_progressed(self) -> bool:
+        """Tell whether anything was acknowledged since the last call."""
+        progressed, self._progressed = self._progressed, False
+        return progressed
+
+    def _produce(self, topic: str, key: str, value: bytes, timestamp_ms: int, trades: int) -> None:
+        self._begin()
+        while True:
+            try:
+                self._producer.produce(
+                    topic,
+                    value=value,
+                    key=key,
+                    timestamp=timestamp_ms,
+                    on_delivery=self._callback(trades),
+                )
+            except BufferError:
+                self._wait_for_room()
+            except KafkaException as error:
+                raise AppendFailedError(error.args[0].str()) from None
+            else:
+                return
+
+    def _wait_for_room(self) -> None:
+        self._producer.poll(0.1)
+        self._raise_failure()
+        if self._stop.is_set():
+            raise AppendFailedError("stopped while the broker took no records")
+
+    def _begin(self) -> None:
+        if self._is_transactional and self._in_transaction_since is None:
+            self._producer.begin_transaction()
+            self._in_transaction_since = time.monotonic()
+
+    def _commit(self) -> None:
+        while True:
+            try:
+                self._producer.commit_transaction(_COMMIT_TRY_SECONDS)
+            except KafkaException as exception:
+                self._judge(exception.args[0])
+            else:
+                self._in_transaction_since = None
+                return
+
+    def _judge(self, error: KafkaError) -> None:
+        """Return when trying to commit again makes sense."""
+        if error.code() == KafkaError._FENCED:  # noqa: SLF001 - the client's own constant
+            raise FatalError(
+                "another trade-producer with the same products took over; stop one of them"
+            )
+        if error.retriable() and not self._stop.is_set():
+            logger.warning("the broker has not committed yet ({})", error.str())
+            return
+        raise AppendFailedError(error.str())
+
+    def _callback(self, trades: int) -> Callable[[KafkaError | None, Message], None]:
+        callback = self._callbacks.get(trades)
+        if callback is None:
+
+            def callback(error: KafkaError | None, _message: Message) -> None:
+                if error is not None:
+                    self._failure = self._failure or error
+                else:
+                    self._progressed = True
+                    self._on_acknowledged(trades)
+
+            self._callbacks[trades] = callback
+        return callback
+
+    def _note_error(self, error: KafkaError) -> None:
+        if error.fatal():
+            self._failure = self._failure or error
+        else:
+            logger.debug("broker: {}", error.str())
+
+    def _raise_failure(self) -> None:
+        if self._failure is not None:
+            raise AppendFailedError(self._failure.str())
+
+
+def _config(settings: KafkaSettings, transactional_id: str) -> dict[str, Any]:
+    config: ClientConfig = producer_config(settings) | {
+        "queue.buffering.max.messages": _QUEUED_RECORDS,
+        "queue.buffering.max.kbytes": _QUEUED_KILOBYTES,
+        # A failed batch must stop what follows it, or the topic would have a hole.
+        "enable.gapless.guarantee": True,
+        "log_level": 3,
+    }
+    if transactional_id:
+        config["transactional.id"] = transactional_id
+    else:
+        # Without end: only the topic tells what became of a record that timed out.
+        config["message.timeout.ms"] = 0
+    return config

@@ -1,0 +1,41 @@
+"""When a quiet product needs a watermark, so that its candles close without a trade."""
+
+from collections.abc import Sequence
+
+from ohlc_core.domain.interval import Interval
+
+
+class Watermarks:
+    """The rule of watermarks for one product.
+
+    Args:
+        intervals: the candles' intervals.
+        grace_us: how long after a window's end the aggregator waits; a watermark must pass it.
+    """
+
+    def __init__(self, intervals: Sequence[Interval], grace_us: int) -> None:
+        self._intervals = tuple(intervals)
+        self._grace_us = grace_us
+        self._reached_us: int | None = None
+
+    def begin(self, from_us: int) -> None:
+        """The stream begins at the moment: no window before it needs closing."""
+        self.reach(from_us + self._grace_us)
+
+    def reach(self, event_us: int) -> None:
+        """A trade or a watermark of this time is in the topic."""
+        if self._reached_us is None or event_us > self._reached_us:
+            self._reached_us = event_us
+
+    def due_us(self, certain_us: int) -> int | None:
+        """Return the watermark to append, or None when event time needs no help.
+
+        Args:
+            certain_us: a time that has certainly passed at the exchange.
+        """
+        if self._reached_us is None:
+            return None
+        passed = certain_us - self._grace_us
+        boundary = max(interval.window_start(passed) for interval in self._intervals)
+        watermark = boundary + self._grace_us
+        return watermark if watermark > self._reached_us else None
