@@ -28,10 +28,10 @@ def generate(
     rng = random.Random(f"{seed}:{character.product.name}:{start_ns}")
     trade_id = character.first_id
     price = character.price
-    time_ns = start_ns
+    time_ns = start_ns - 1
     step = 1 / max(1.0, price * _STEP)
     for seconds in _order_times(rng, trades_per_second / _MEAN_FILLS):
-        time_ns = max(time_ns, start_ns + int(seconds * NS))
+        time_ns = max(time_ns + 1, start_ns + int(seconds * NS))
         is_sell = rng.random() < _sell_chance(price, character.price)
         is_market = rng.random() < 0.4
         direction = -1 if is_sell else 1
