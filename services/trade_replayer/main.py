@@ -1,0 +1,251 @@
+"""``trade-replayer``: history onto a run's own topic, in the producer's place."""
+
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+from loguru import logger
+
+from exchange_adapters.adapter import ExchangeAdapter, ExchangeError, UnknownProductError
+from exchange_adapters.registry import adapter_for
+from exchange_adapters.rest import RestFetcher, RetryPolicy, StoppedError
+from ohlc_core.domain.interval import Interval
+from ohlc_core.domain.trade import SEQUENTIAL_ID_EXCHANGES, ProductKey
+from ohlc_core.kafka.topics import ensure_topics
+from ohlc_core.runtime.service import FatalError, Runtime, run_service
+from ohlc_core.settings.base import SettingsError
+from ohlc_core.wire.topics import TopicNames, topic_names
+from trade_replayer.hand_over import first_whole_window_us, live_start_us
+from trade_replayer.order import DisorderError
+from trade_replayer.progress import ProductProgress, print_summary, shown
+from trade_replayer.publisher import Publisher
+from trade_replayer.replay import Job, ProductReplay
+from trade_replayer.run_id import run_id
+from trade_replayer.settings import ReplayerSettings
+from trade_replayer.sources.base import SourceError, TradeSource
+from trade_replayer.sources.history_files import FileSource
+from trade_replayer.sources.page_cache import CachedFetch
+from trade_replayer.sources.query import QuerySource
+from trade_replayer.sources.rest import RestSource
+from trade_replayer.topic_state import ReplayedSoFar, replayed_so_far
+
+# A backfill runs for hours unattended: an exchange may be away for about ten minutes.
+_PATIENCE = RetryPolicy(attempts=24)
+# Kraken counts calls by address and pair, the others by address alone.
+_LIMITED_BY_PRODUCT = frozenset({"kraken"})
+_HEALTHY_WITHIN_SECONDS = 120.0
+
+
+class _Plan(NamedTuple):
+    """What is to be replayed."""
+
+    source: TradeSource
+    products: list[ProductProgress]
+
+
+def main() -> None:
+    """Run the service and exit with the contract's code."""
+    run_service("trade-replayer", ReplayerSettings, run)
+
+
+def run(settings: ReplayerSettings, runtime: Runtime) -> None:
+    """Replay every product, or as much as there is time for until the stop."""
+    run_name = run_id(settings)
+    names = topic_names(run_name)
+    sys.stdout.write(f"RUN_ID={run_name}\n")
+    sys.stdout.flush()
+    began = time.monotonic()
+    runtime.health.expect("replay", _HEALTHY_WITHIN_SECONDS)
+    try:
+        plan = _plan(settings, runtime)
+        ensure_topics(settings, names, (names.trades, names.trades_dlq))
+        _replay(settings, runtime, names, plan)
+    except StoppedError:
+        logger.info("stopped; the same command goes on from here")
+        return
+    print_summary(plan.products, run_name, time.monotonic() - began)
+
+
+# --- what is to be replayed ------------------------------------------------------------------
+
+
+def _plan(settings: ReplayerSettings, runtime: Runtime) -> _Plan:
+    """Open the source, check the products, and fix the period.
+
+    Raises:
+        SettingsError: the source or a product is wrong.
+        FatalError: the exchange can not be asked.
+    """
+    now_us = _wall_clock_us()
+    products = [
+        ProductProgress(ProductKey(settings.exchange, product_id), settings.from_us, now_us)
+        for product_id in settings.product_ids
+    ]
+    source: TradeSource
+    if settings.replay_source == "rest":
+        source = _rest_source(settings, runtime, products)
+    else:
+        stored = _stored_source(settings)
+        source = stored
+        for product in products:
+            if product.from_us is None:
+                product.from_us = stored.first_us(product.key.product_id)
+    if settings.to_us is not None:
+        for product in products:
+            product.to_us = min(product.to_us, settings.to_us)
+    return _Plan(source, products)
+
+
+def _stored_source(settings: ReplayerSettings) -> FileSource | QuerySource:
+    sequential = settings.exchange in SEQUENTIAL_ID_EXCHANGES
+    if settings.replay_source == "files":
+        return FileSource(settings.replay_path, settings.product_ids, sequential=sequential)
+    return QuerySource(settings.replay_query, settings.product_ids, sequential=sequential)
+
+
+def _rest_source(
+    settings: ReplayerSettings, runtime: Runtime, products: list[ProductProgress]
+) -> RestSource:
+    adapter = adapter_for(settings.exchange)
+    shared: RestFetcher | None = None
+    fetches: dict[str, CachedFetch] = {}
+    for product in products:
+        own = shared or _fetcher(settings, runtime, adapter, product)
+        if settings.exchange not in _LIMITED_BY_PRODUCT:
+            shared = own
+        folder = (
+            None
+            if settings.replay_cache == "off"
+            else Path(settings.replay_cache) / settings.exchange
+        )
+        fetches[product.key.product_id] = CachedFetch(own, adapter.check, folder, own.base_url)
+    source = RestSource(adapter, fetches.__getitem__)
+    for product in products:
+        _check_product(source, product)
+    return source
+
+
+def _fetcher(
+    settings: ReplayerSettings,
+    runtime: Runtime,
+    adapter: ExchangeAdapter,
+    product: ProductProgress,
+) -> RestFetcher:
+    def waiting(why: str, seconds: float) -> None:
+        runtime.health.progress("replay")
+        if seconds >= 2.0:
+            product.note = f"{seconds:.0f} s, {why}"
+            logger.info("{}: waiting {:.1f} s: {}", product.key, seconds, why)
+
+    return RestFetcher(
+        adapter,
+        settings.exchange_rest_url,
+        stop=runtime.stop,
+        policy=_PATIENCE,
+        interval_seconds=settings.rest_interval_seconds,
+        on_wait=waiting,
+    )
+
+
+def _check_product(source: RestSource, product: ProductProgress) -> None:
+    """Ask the exchange about the product, and take its clock where it is behind ours."""
+    try:
+        clock_us = source.check(product.key.product_id)
+    except UnknownProductError as error:
+        raise SettingsError(
+            f"PRODUCT_IDS holds {product.key.product_id!r}, to which {product.key.exchange} "
+            f"says: {error}"
+        ) from None
+    except ExchangeError as error:
+        raise FatalError(f"{product.key}: {error}") from None
+    if clock_us is not None:
+        product.to_us = min(product.to_us, clock_us)
+
+
+# --- replaying -------------------------------------------------------------------------------
+
+
+def _replay(settings: ReplayerSettings, runtime: Runtime, names: TopicNames, plan: _Plan) -> None:
+    moved = partial(runtime.health.progress, "replay")
+    publisher = Publisher(settings, names.trades, names.trades_dlq, on_wait=moved)
+    job = Job(
+        source=plan.source,
+        publisher=publisher,
+        batch=settings.replay_batch,
+        stop=runtime.stop,
+        now_us=_wall_clock_us,
+        end_of_history=_end_of_history(settings),
+        progress=moved,
+    )
+    so_far = replayed_so_far(settings, names.trades, [product.key for product in plan.products])
+    waiting = [
+        product
+        for product in plan.products
+        if not _is_complete(product, so_far[product.key], open_end=settings.to_us is None)
+    ]
+    try:
+        with shown(waiting):
+            _run_products(settings, runtime, job, waiting, so_far)
+    finally:
+        publisher.flush()
+
+
+def _run_products(
+    settings: ReplayerSettings,
+    runtime: Runtime,
+    job: Job,
+    products: list[ProductProgress],
+    so_far: dict[ProductKey, ReplayedSoFar],
+) -> None:
+    """Replay the products side by side; the first failure stops them all and is raised."""
+
+    def replay(product: ProductProgress) -> None:
+        try:
+            ProductReplay(job, product, so_far[product.key]).run()
+        except BaseException:
+            runtime.stop.set()
+            raise
+
+    with ThreadPoolExecutor(settings.replay_workers, "replay") as workers:
+        futures = [workers.submit(replay, product) for product in products]
+    failures = [error for future in futures if (error := future.exception()) is not None]
+    failures.sort(key=lambda error: isinstance(error, StoppedError))
+    if not failures:
+        return
+    if isinstance(failures[0], SourceError | DisorderError | ExchangeError):
+        raise FatalError(str(failures[0])) from failures[0]
+    raise failures[0]
+
+
+def _is_complete(product: ProductProgress, so_far: ReplayedSoFar, *, open_end: bool) -> bool:
+    """Whether an earlier run of the same job had replayed all of the product."""
+    if so_far.final_us is None or (so_far.final_us < product.to_us and not open_end):
+        return False
+    product.to_us = so_far.final_us
+    product.is_done = product.already = True
+    logger.info("{}: an earlier run had replayed it completely", product.key)
+    return True
+
+
+def _end_of_history(settings: ReplayerSettings) -> Callable[[ProductKey, int], int]:
+    if settings.to_us is not None:
+        return lambda _key, end_us: end_us
+    intervals = [Interval.parse(text) for text in settings.ohlc_intervals]
+    longest_us = max(interval.us for interval in intervals)
+    live_topic = topic_names().trades
+
+    def end(key: ProductKey, end_us: int) -> int:
+        start_us = live_start_us(settings, live_topic, key, end_us - 2 * longest_us)
+        if start_us is None:
+            return end_us
+        return max(end_us, first_whole_window_us(start_us, intervals, _wall_clock_us()))
+
+    return end
+
+
+def _wall_clock_us() -> int:
+    return time.time_ns() // 1_000

@@ -1,0 +1,172 @@
+"""How far a replay is: bars on a terminal, plain lines elsewhere, a table at the end."""
+
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+import msgspec
+from loguru import logger
+from prometheus_client import Counter, Gauge
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from ohlc_core.domain.trade import ProductKey
+
+TRADES = Counter("replayer_trades", "Trades appended", ["product"])
+REJECTED = Counter("replayer_rejected_rows", "Rows sent to the dead-letter topic", ["product"])
+REPLAYED_UNTIL = Gauge("replayer_event_time_seconds", "Event time reached", ["product"])
+
+_DAY_US = 86_400_000_000
+_LINE_EVERY_SECONDS = 5.0
+_BAR_EVERY_SECONDS = 0.5
+
+
+class ProductProgress(msgspec.Struct):
+    """One product's replay. Written by its own thread, read by the display.
+
+    Attributes:
+        key: the product.
+        from_us, to_us: the period; from_us is None until it is known.
+        at_us: the event time reached.
+        trades: appended by this process.
+        already: whether an earlier run had appended everything.
+        rejected, repeated, missing: rows dead-lettered, left out as repeats, ids skipped.
+        note: what it waits for, if for anything.
+        is_done: whether its final watermark is there.
+    """
+
+    key: ProductKey
+    from_us: int | None
+    to_us: int
+    at_us: int = 0
+    trades: int = 0
+    already: bool = False
+    rejected: int = 0
+    repeated: int = 0
+    missing: int = 0
+    note: str = ""
+    is_done: bool = False
+
+    def appended(self, trades: int, at_us: int) -> None:
+        """Count trades appended, the last of them at that event time."""
+        self.trades += trades
+        self.at_us = at_us
+        self.note = ""
+        TRADES.labels(str(self.key)).inc(trades)
+        REPLAYED_UNTIL.labels(str(self.key)).set(at_us / 1e6)
+
+    @property
+    def fraction(self) -> float:
+        """How much of the period is done, 0 to 1."""
+        if self.is_done:
+            return 1.0
+        if self.from_us is None or not self.at_us or self.to_us <= self.from_us:
+            return 0.0
+        return min(1.0, max(0.0, (self.at_us - self.from_us) / (self.to_us - self.from_us)))
+
+    @property
+    def days(self) -> str:
+        """Days done of days in all."""
+        if self.from_us is None:
+            return "-"
+        whole = (self.to_us - self.from_us) / _DAY_US
+        return f"{whole * self.fraction:.1f}/{whole:.1f} days"
+
+
+@contextmanager
+def shown(
+    products: Sequence[ProductProgress], monotonic: Callable[[], float] = time.monotonic
+) -> Iterator[None]:
+    """Show the products' progress until the block ends."""
+    done = threading.Event()
+    show = _show_bars if sys.stderr.isatty() else _show_lines
+    thread = threading.Thread(target=show, args=(products, done, monotonic), name="progress")
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
+def _show_lines(
+    products: Sequence[ProductProgress], done: threading.Event, monotonic: Callable[[], float]
+) -> None:
+    began = monotonic()
+    before = {product.key: 0 for product in products}
+    while not done.wait(_LINE_EVERY_SECONDS):
+        for product in products:
+            if product.is_done:
+                continue
+            rate = (product.trades - before[product.key]) / _LINE_EVERY_SECONDS
+            before[product.key] = product.trades
+            note = f", waiting: {product.note}" if product.note else ""
+            logger.info(
+                "{}: {}, {:,} trades, {:,.0f} trades/s, {} left{}",
+                product.key,
+                product.days,
+                product.trades,
+                rate,
+                time_left(product.fraction, monotonic() - began),
+                note,
+            )
+
+
+def time_left(fraction: float, seconds: float) -> str:
+    """Return the time left as ``h:mm:ss`` when ``fraction`` took ``seconds``; ``?`` early on."""
+    if fraction <= 0.001:
+        return "?"
+    left = round(seconds / fraction - seconds)
+    return f"{left // 3600}:{left // 60 % 60:02d}:{left % 60:02d}"
+
+
+def _show_bars(
+    products: Sequence[ProductProgress], done: threading.Event, monotonic: Callable[[], float]
+) -> None:
+    began = monotonic()
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f}%  {task.fields[text]}"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+    ) as bars:
+        tasks: list[tuple[TaskID, ProductProgress]] = [
+            (bars.add_task(str(product.key), total=1.0, text=""), product) for product in products
+        ]
+        while True:
+            is_last = done.wait(_BAR_EVERY_SECONDS)
+            for task, product in tasks:
+                rate = product.trades / max(0.001, monotonic() - began)
+                text = f"{product.days}  {product.trades:,} trades  {rate:,.0f}/s  {product.note}"
+                bars.update(task, completed=product.fraction, text=text)
+            if is_last:
+                return
+
+
+def print_summary(products: Sequence[ProductProgress], run_id: str, seconds: float) -> None:
+    """Print the table that ends a replay."""
+    table = Table(title=f"replay {run_id}")
+    for heading in ("product", "period", "trades", "repeated", "rejected", "ids missing", "state"):
+        table.add_column(heading, justify="left" if heading in ("product", "state") else "right")
+    for product in products:
+        state = "complete" if product.is_done else "interrupted"
+        table.add_row(
+            str(product.key),
+            product.days,
+            f"{product.trades:,}",
+            f"{product.repeated:,}",
+            f"{product.rejected:,}",
+            f"{product.missing:,}",
+            "was complete" if product.already else state,
+        )
+    total = sum(product.trades for product in products)
+    console = Console(width=None if sys.stdout.isatty() else 120)
+    console.print(table)
+    console.print(
+        f"{total:,} trades in {seconds:.1f} s ({total / max(seconds, 0.001):,.0f} trades/s)",
+        highlight=False,
+    )

@@ -1,0 +1,106 @@
+"""Writing to the run's topics: in order per product, bounded in memory, never silently lost."""
+
+import threading
+from collections.abc import Callable
+
+from confluent_kafka import KafkaError, Message, Producer
+
+from ohlc_core.domain.trade import ProductKey
+from ohlc_core.kafka.clients import producer_config
+from ohlc_core.runtime.service import FatalError
+from ohlc_core.settings.groups import KafkaSettings
+from ohlc_core.wire.codec import encode
+from ohlc_core.wire.messages import DeadLetter, TradesTopicMessage
+from trade_replayer.records import TradesRecord
+from trade_replayer.tables import RejectedRow
+
+# librdkafka's own bound is 1 GB; a replay would fill it whenever the broker is slower.
+_QUEUE_KBYTES = 32 * 1024
+_POLL_SECONDS = 0.1
+_FLUSH_SECONDS = 60.0
+
+
+class Publisher:
+    """The run's idempotent producer; safe to share between the threads of several products.
+
+    Args:
+        settings: how to reach the broker.
+        trades_topic, dead_letter_topic: where to.
+        on_wait: called while the broker is the slower part, so that waiting counts as life.
+    """
+
+    def __init__(
+        self,
+        settings: KafkaSettings,
+        trades_topic: str,
+        dead_letter_topic: str,
+        on_wait: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._trades_topic = trades_topic
+        self._dead_letter_topic = dead_letter_topic
+        self._on_wait = on_wait
+        self._failure: str | None = None
+        self._lock = threading.Lock()
+        self._producer = Producer(
+            producer_config(settings)
+            | {
+                "queue.buffering.max.kbytes": _QUEUE_KBYTES,
+                "linger.ms": 20,
+                "batch.size": 1_000_000,
+                "log_level": 3,
+            },
+            on_delivery=self._delivered,
+        )
+
+    def trades(self, key: ProductKey, record: TradesRecord) -> None:
+        """Append one ``trades`` record."""
+        self._append(self._trades_topic, key, record.value, record.last_timestamp_us // 1_000)
+
+    def message(self, key: ProductKey, message: TradesTopicMessage, timestamp_us: int) -> None:
+        """Append a ``start``, ``gap`` or ``watermark``."""
+        self._append(self._trades_topic, key, encode(message), timestamp_us // 1_000)
+
+    def dead_letter(self, key: ProductKey, source: str, row: RejectedRow, now_ms: int) -> None:
+        """Append a rejected row to the dead-letter topic."""
+        letter = DeadLetter("malformed", row.detail, source, -1, -1, row.payload)
+        self._append(self._dead_letter_topic, key, encode(letter), now_ms)
+
+    def flush(self) -> None:
+        """Wait until the broker has acknowledged everything.
+
+        Raises:
+            FatalError: it did not, or refused a record.
+        """
+        left = self._producer.flush(_FLUSH_SECONDS)
+        if left:
+            raise FatalError(
+                f"the broker did not acknowledge {left} records within {_FLUSH_SECONDS:g} s; "
+                "the same command goes on from the last acknowledged one"
+            )
+        self._raise_failure()
+
+    def _append(self, topic: str, key: ProductKey, value: bytes, timestamp_ms: int) -> None:
+        while True:
+            self._raise_failure()
+            try:
+                self._producer.produce(
+                    topic, value, str(key).encode(), timestamp=max(0, timestamp_ms)
+                )
+            except BufferError:
+                self._on_wait()
+                self._producer.poll(_POLL_SECONDS)
+            else:
+                self._producer.poll(0)
+                return
+
+    def _delivered(self, error: KafkaError | None, message: Message) -> None:
+        if error is not None:
+            with self._lock:
+                self._failure = self._failure or f"{message.topic()}: {error.str()}"
+
+    def _raise_failure(self) -> None:
+        if self._failure is not None:
+            raise FatalError(
+                f"the broker refused a record of {self._failure}; the same command goes on from "
+                "the last acknowledged one"
+            )

@@ -1,0 +1,198 @@
+"""One product's replay: start, trades, gaps, and the final watermark."""
+
+import threading
+from collections.abc import Callable
+from typing import NamedTuple
+
+import polars as pl
+from loguru import logger
+
+from exchange_adapters.adapter import Position
+from ohlc_core.domain.trade import ProductKey
+from ohlc_core.wire.messages import GapMessage, StartMessage, WatermarkMessage
+from trade_replayer.made_ids import IdMaker
+from trade_replayer.order import Fresh, TradeOrder
+from trade_replayer.progress import REJECTED, ProductProgress
+from trade_replayer.publisher import Publisher
+from trade_replayer.records import records_of
+from trade_replayer.sources.base import TradeSource
+from trade_replayer.tables import RawBatch, RejectedRow, clean
+from trade_replayer.topic_state import ReplayedSoFar
+
+# A source is read this much past the end, because stamps may step back a little in it.
+_PAST_END_US = 1_000_000
+# An exchange's newest trades reach its REST pages within this time.
+_SETTLE_US = 3_000_000
+_COUNT_DIGITS = 15
+
+
+class Job(NamedTuple):
+    """What all products of a replay share.
+
+    Attributes:
+        source: where the history comes from.
+        publisher: where it goes.
+        batch: trades in a record at most.
+        stop: ends the replay soon, without a final watermark.
+        now_us: the wall clock.
+        end_of_history: given a product and the end so far, returns where its replay must end:
+            later, when a live stream began meanwhile.
+        progress: called whenever something moved.
+    """
+
+    source: TradeSource
+    publisher: Publisher
+    batch: int
+    stop: threading.Event
+    now_us: Callable[[], int]
+    end_of_history: Callable[[ProductKey, int], int]
+    progress: Callable[[], None]
+
+
+class ProductReplay:
+    """Replays one product.
+
+    Args:
+        job: what all products share.
+        progress: the product, its period, and how far it is.
+        so_far: what an earlier run of the same job appended.
+    """
+
+    def __init__(self, job: Job, progress: ProductProgress, so_far: ReplayedSoFar) -> None:
+        self._job = job
+        self._key = progress.key
+        self._progress = progress
+        self._so_far = so_far
+        self._last = so_far.last
+        self._ids = IdMaker()
+        self._order: TradeOrder | None = None
+
+    def run(self) -> None:
+        """Append what is missing of the product's records; `ProductProgress.is_done` tells
+        whether the final watermark is among them.
+
+        Raises:
+            FatalError: the broker refused a record.
+            SourceError, DisorderError, ExchangeError: the source can not be read.
+        """
+        job, progress = self._job, self._progress
+        if self._so_far.has_records:
+            self._tell_resumption()
+        elif progress.from_us is not None:
+            start = StartMessage(*self._key, progress.from_us)
+            job.publisher.message(self._key, start, progress.from_us)
+        if not self._append_history():
+            return
+        end_us = progress.to_us
+        job.publisher.message(self._key, WatermarkMessage(*self._key, end_us, final=True), end_us)
+        job.publisher.flush()
+        progress.is_done = True
+
+    def _append_history(self) -> bool:
+        """Append the trades up to the end, which a live stream may move. Return whether all."""
+        job, progress = self._job, self._progress
+        while True:
+            asked_us = job.now_us()
+            if not self._append_once():
+                return False
+            if not job.source.is_live:
+                return True
+            progress.to_us = job.end_of_history(self._key, progress.to_us)
+            wait_us = progress.to_us + _SETTLE_US - job.now_us()
+            if asked_us >= progress.to_us + _SETTLE_US:
+                return True
+            if wait_us > 0 and not self._wait(wait_us / 1e6):
+                return False
+
+    def _wait(self, seconds: float) -> bool:
+        """Let the newest trades reach the exchange's history. Return False when stopped."""
+        self._progress.note = f"{seconds:.0f} s, until the newest trades are in the history"
+        deadline_us = self._job.now_us() + int(seconds * 1e6)
+        while (left_us := deadline_us - self._job.now_us()) > 0:
+            self._job.progress()
+            if self._job.stop.wait(min(5.0, left_us / 1e6)):
+                return False
+        return True
+
+    def _append_once(self) -> bool:
+        """Read the source once, from where the product is. Return False when stopped."""
+        job, progress = self._job, self._progress
+        self._ids, self._order = IdMaker(), None
+        for batch in job.source.batches(
+            self._key.product_id, progress.from_us or 0, progress.to_us, self._last
+        ):
+            if job.stop.is_set():
+                return False
+            job.progress()
+            if self._append_batch(batch):
+                break
+        return not job.stop.is_set()
+
+    def _append_batch(self, batch: RawBatch) -> bool:
+        """Append what is new in the batch. Return whether the end of the period was passed."""
+        table, rejected = clean(batch)
+        if not batch.has_ids:
+            table = self._ids.assign(batch.part, table)
+        is_past_end = bool(table.height) and (
+            int(table["timestamp_us"][-1]) >= self._progress.to_us + _PAST_END_US
+        )
+        in_period = pl.col("timestamp_us").is_between(
+            self._progress.from_us or 0, self._progress.to_us, closed="left"
+        )
+        fresh = self._new_rows(batch.part, table.filter(in_period))
+        if fresh.table.height or table.is_empty():
+            for row in rejected:
+                self._reject(batch.part, row)
+        self._append_rows(fresh)
+        return is_past_end
+
+    def _new_rows(self, part: str, table: pl.DataFrame) -> Fresh:
+        if table.is_empty():
+            return Fresh(table, [])
+        if self._order is None:
+            self._order = TradeOrder(by_id=self._counts_up(table["trade_id"][0]), after=self._last)
+        before_repeated, before_missing = self._order.repeated, self._order.missing
+        fresh = self._order.take(part, table)
+        self._progress.repeated += self._order.repeated - before_repeated
+        self._progress.missing += self._order.missing - before_missing
+        return fresh
+
+    def _counts_up(self, trade_id: str) -> bool:
+        """Whether the ids count trades. Ids made of a time (by an adapter, for the pages of years
+        in which an exchange told none) are numbers too, far beyond any count."""
+        is_count = trade_id.isascii() and trade_id.isdecimal() and len(trade_id) <= _COUNT_DIGITS
+        return self._key.has_sequential_ids and is_count
+
+    def _append_rows(self, fresh: Fresh) -> None:
+        """Append the rows, and the gaps among them where the exchange itself lacks trades."""
+        begin = 0
+        for hole in fresh.holes if self._job.source.is_live else []:
+            self._append_trades(fresh.table.slice(begin, hole.row - begin))
+            logger.warning(
+                "{}: the exchange's history has no trades {} to {}",
+                self._key,
+                hole.first,
+                hole.last,
+            )
+            gap = GapMessage(*self._key, str(hole.first), str(hole.last))
+            at_us = int(fresh.table["timestamp_us"][hole.row])
+            self._job.publisher.message(self._key, gap, at_us)
+            begin = hole.row
+        self._append_trades(fresh.table.slice(begin))
+
+    def _append_trades(self, table: pl.DataFrame) -> None:
+        job, key = self._job, self._key
+        for record in records_of(*key, job.source.name, table, job.batch):
+            job.publisher.trades(key, record)
+            self._progress.appended(record.trades, record.last_timestamp_us)
+        if table.height:
+            self._last = Position(table["trade_id"][-1], int(table["timestamp_us"][-1]))
+
+    def _reject(self, part: str, row: RejectedRow) -> None:
+        self._job.publisher.dead_letter(self._key, part, row, self._job.now_us() // 1_000)
+        self._progress.rejected += 1
+        REJECTED.labels(str(self._key)).inc()
+
+    def _tell_resumption(self) -> None:
+        where = "its start" if self._last is None else f"trade {self._last.trade_id}"
+        logger.info("{}: an earlier run got to {}; going on from there", self._key, where)

@@ -1,0 +1,1 @@
+"""Where history comes from: an exchange's REST pages, files, or a query."""

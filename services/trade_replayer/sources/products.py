@@ -1,0 +1,50 @@
+"""Which of the configured products a name in a file stands for."""
+
+import itertools
+import re
+from collections.abc import Iterable
+
+# Kraken's REST and files keep its old names; the products are configured by the usual ones.
+_OLD_NAMES = {"XBT": "BTC", "XDG": "DOGE"}
+_SEPARATORS = re.compile(r"[^A-Z0-9]")
+# Kraken's oldest assets carry a class letter: XXBTZUSD is XBTUSD, XETHZEUR is ETHEUR.
+_CLASS_LETTERS = re.compile(r"X([A-Z]{3})[XZ]([A-Z]{3})")
+
+
+def plain_name(name: str) -> str:
+    """Return a product's name without separators, case and old asset names.
+
+    ``BTC/USD``, ``btc-usd``, ``XBTUSD`` and ``XXBTZUSD`` all give ``BTCUSD``.
+    """
+    letters = _SEPARATORS.sub("", name.upper())
+    match = _CLASS_LETTERS.fullmatch(letters)
+    if match is not None:
+        letters = match[1] + match[2]
+    for old, new in _OLD_NAMES.items():
+        if letters.startswith(old):
+            letters = new + letters[len(old) :]
+        elif letters.endswith(old):
+            letters = letters[: -len(old)] + new
+    return letters
+
+
+class ProductNames:
+    """The configured products, found by whatever name a file uses."""
+
+    def __init__(self, product_ids: Iterable[str]) -> None:
+        self.product_ids = tuple(product_ids)
+        self._by_name = {plain_name(product_id): product_id for product_id in self.product_ids}
+
+    def find(self, name: str) -> str | None:
+        """Return the configured product of this name, or None."""
+        return self._by_name.get(plain_name(name))
+
+    def find_in_file_name(self, stem: str) -> str | None:
+        """Return the product a file's name speaks of: all of it, or one or two of its words."""
+        whole = self.find(stem)
+        if whole is not None:
+            return whole
+        words = [word for word in re.split(r"[^A-Za-z0-9]+", stem) if word]
+        pairs = [first + second for first, second in itertools.pairwise(words)]
+        found = {product for word in (*words, *pairs) if (product := self.find(word)) is not None}
+        return found.pop() if len(found) == 1 else None

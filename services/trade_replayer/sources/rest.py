@@ -1,0 +1,64 @@
+"""An exchange's REST history, page by page, with the pages kept on disk."""
+
+from collections.abc import Callable, Iterator
+from email.utils import parsedate_to_datetime
+
+from exchange_adapters.adapter import ExchangeAdapter, Page, Position, Response
+from ohlc_core.wire.messages import Source as SourceName
+from trade_replayer.sources.page_cache import CachedFetch
+from trade_replayer.tables import RawBatch, table_of
+
+
+class RestSource:
+    """A `TradeSource` over an adapter's history.
+
+    Args:
+        adapter: of the exchange.
+        fetch_for: the fetch to use for a product.
+    """
+
+    name: SourceName = "rest"
+    is_live = True
+
+    def __init__(self, adapter: ExchangeAdapter, fetch_for: Callable[[str], CachedFetch]) -> None:
+        self._adapter = adapter
+        self._fetch_for = fetch_for
+
+    def check(self, product_id: str) -> int | None:
+        """Ask the exchange about the product. Return its clock in us, where it told it.
+
+        Raises:
+            UnknownProductError: with the exchange's own words.
+            ExchangeError: it did not answer, or with another error.
+        """
+        response = self._fetch_for(product_id).fetch(self._adapter.product_check(product_id))
+        return exchange_time_us(response)
+
+    def batches(
+        self, product_id: str, from_us: int, to_us: int, after: Position | None
+    ) -> Iterator[RawBatch]:
+        """Yield the pages, following the exchange's own cursor."""
+        fetch = self._fetch_for(product_id)
+        for page in self._pages(product_id, from_us, after, fetch):
+            fetch.page_came(has_trades=bool(page.trades))
+            if page.trades:
+                table = table_of(page.trades)
+                yield RawBatch("history", table, table, has_ids=True)
+
+    def _pages(
+        self, product_id: str, from_us: int, after: Position | None, fetch: CachedFetch
+    ) -> Iterator[Page]:
+        if after is None:
+            return self._adapter.pages_from_time(product_id, from_us, fetch)
+        return self._adapter.pages_after(product_id, after, fetch)
+
+
+def exchange_time_us(response: Response) -> int | None:
+    """Return the exchange's clock, from the ``Date`` header, in whole seconds."""
+    for name, value in response.headers.items():
+        if name.lower() == "date":
+            try:
+                return int(parsedate_to_datetime(value).timestamp()) * 1_000_000
+            except ValueError:
+                return None
+    return None
