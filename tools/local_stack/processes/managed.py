@@ -6,10 +6,13 @@ import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 from local_stack.processes import reaper
 
 _KILL_WAIT_SECONDS = 30.0
+
+OnScreen = Literal["nothing", "stdout", "everything"]
 
 
 class ProcessDiedError(RuntimeError):
@@ -28,6 +31,7 @@ class ManagedProcess:
         log_file: where stdout and stderr go; its folder is created.
         env: the whole environment; None takes this process's own.
         cwd: working folder; None takes this process's own.
+        on_screen: what is left to go where this process's own goes, instead of into the log.
     """
 
     def __init__(
@@ -35,14 +39,17 @@ class ManagedProcess:
         name: str,
         command: Sequence[str | Path],
         log_file: Path,
+        *,
         env: Mapping[str, str] | None = None,
         cwd: Path | None = None,
+        on_screen: OnScreen = "nothing",
     ) -> None:
         self.name = name
         self.command = [str(part) for part in command]
         self.log_file = log_file
         self._env = None if env is None else dict(env)
         self._cwd = cwd
+        self._on_screen = on_screen
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -69,8 +76,8 @@ class ManagedProcess:
             self._process = subprocess.Popen(
                 self.command,
                 stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
+                stdout=log if self._on_screen == "nothing" else None,
+                stderr=None if self._on_screen == "everything" else log,
                 env=self._env,
                 cwd=self._cwd,
                 start_new_session=True,
@@ -96,7 +103,7 @@ class ManagedProcess:
             self._started().wait(timeout)
         except subprocess.TimeoutExpired:
             raise TimeoutError(
-                f"{self.name} did not end within {timeout:g} s; {self._log_end()}"
+                f"{self.name} did not end within {timeout:g} s; {self.log_end()}"
             ) from None
         code = self.exit_code()
         if code is None:
@@ -141,7 +148,7 @@ class ManagedProcess:
         """
         code = self.exit_code()
         if code is not None:
-            raise ProcessDiedError(f"{self.name} ended with exit code {code}; {self._log_end()}")
+            raise ProcessDiedError(f"{self.name} ended with exit code {code}; {self.log_end()}")
 
     def log_lines(self) -> list[str]:
         """Return what it has written so far."""
@@ -149,7 +156,8 @@ class ManagedProcess:
             return []
         return self.log_file.read_text(encoding="utf-8", errors="replace").splitlines()
 
-    def _log_end(self, lines: int = 15) -> str:
+    def log_end(self, lines: int = 15) -> str:
+        """Return the last lines of its log, for a message."""
         last = self.log_lines()[-lines:]
         if not last:
             return f"its log {self.log_file} is empty"

@@ -18,6 +18,15 @@ _GRACE_SECONDS = 5.0
 
 _lock = threading.Lock()
 _guard: subprocess.Popen[bytes] | None = None
+_held: set[int] = set()
+
+
+def hold(descriptor: int) -> None:
+    """Have the guard keep this file descriptor open until the last child is gone.
+
+    Call it before the first `adopt`.
+    """
+    _held.add(descriptor)
 
 
 def adopt(group: int) -> None:
@@ -46,6 +55,7 @@ def _guard_pipe() -> IO[bytes]:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
+            pass_fds=tuple(_held),
         )
     if _guard.stdin is None:
         raise RuntimeError("the guard process was started without a pipe")

@@ -1,0 +1,114 @@
+"""``local-stack backfill``: history into the feature store, by the same aggregator and writer.
+
+The run's folder keeps its broker's data and the aggregator's state until the run has succeeded,
+so that the same command goes on where a killed one ended.
+"""
+
+import sys
+import time
+from pathlib import Path
+
+from local_stack.demo_store import set_demo_store_aside
+from local_stack.drained import is_drained
+from local_stack.errors import StackError
+from local_stack.pipeline import Pipeline, running
+from local_stack.run_folder import RunFolder
+from local_stack.services import Service, broker_settings, service
+from local_stack.settings import StackSettings
+from local_stack.stopping import StopRequest
+from local_stack.topic_reader import reader_settings
+from local_stack.view import PlainView
+from local_stack.warning_lines import WarningLines
+from ohlc_core.settings.base import load
+from ohlc_core.wire.topics import TopicNames, topic_names
+from trade_replayer.run_id import run_id
+from trade_replayer.settings import ReplayerSettings
+
+_POLL_SECONDS = 0.2
+_DRAIN_POLL_SECONDS = 1.0
+
+
+def run_backfill(settings: StackSettings, stop: StopRequest) -> int:
+    """Replay, aggregate and store the period, and return the exit code.
+
+    Raises:
+        SettingsError: the replayer's settings are wrong.
+        StackError: something it needs can not be started or kept running.
+    """
+    topics = topic_names(run_id(load(ReplayerSettings)))
+    folder = RunFolder(Path(settings.local_stack_folder), f"backfill-{topics.run_id}")
+    folder.acquire()
+    view = PlainView()
+    if note := set_demo_store_aside(settings):
+        view.say(f"note: {note}")
+    with running(Pipeline(folder, settings, view.say)) as pipeline:
+        code = _run(pipeline, topics, view, stop)
+    if code == 0 and not stop.is_set:
+        folder.forget_data()
+        view.say(f"backfill {topics.run_id} is complete")
+    else:
+        view.say(f"backfill {topics.run_id} is not complete; the same command goes on with it")
+    return code
+
+
+def _run(pipeline: Pipeline, topics: TopicNames, view: PlainView, stop: StopRequest) -> int:
+    settings, folder = pipeline.settings, pipeline.folder
+    if not settings.was_given("kafka_broker_address"):
+        pipeline.start_broker(topics)
+    for script in ("ohlc-aggregator", "feature-writer"):
+        pipeline.start(service(script, folder, _service_settings(pipeline, topics, script)))
+    of_replayer = _service_settings(pipeline, topics, "trade-replayer")
+    # It has progress and a summary to show.
+    replayer = service("trade-replayer", folder, of_replayer, on_screen="everything")
+    view.say(f"run         {topics.run_id}, in {folder.path}")
+    view.say(f"broker      {pipeline.broker_address}")
+    folder.publish({"broker": pipeline.broker_address, "run_id": topics.run_id})
+    pipeline.start(replayer, supervised=False)
+    code = _watch_replayer(pipeline, replayer, view, stop)
+    if code == 0 and not stop.is_set:
+        _wait_until_stored(pipeline, topics, view, stop)
+    return code
+
+
+def _service_settings(pipeline: Pipeline, topics: TopicNames, script: str) -> dict[str, str]:
+    return {
+        "RUN_ID": topics.run_id,
+        "STATE_DIR": str(pipeline.folder.state),
+        **broker_settings(pipeline.broker_address, pipeline.broker, script),
+    }
+
+
+def _watch_replayer(
+    pipeline: Pipeline, replayer: Service, view: PlainView, stop: StopRequest
+) -> int:
+    warnings = WarningLines(each.process.log_file for each in pipeline.services)
+    while (code := replayer.process.exit_code()) is None and not stop.is_set:
+        _look_after(pipeline, warnings, view)
+        time.sleep(_POLL_SECONDS)
+    if code is None:
+        return 0
+    if code != 0 and not stop.is_set:
+        raise StackError(
+            f"the replayer ended with exit code {code}; its own words are above",
+            exit_code=2 if code == 2 else 1,
+        )
+    return code
+
+
+def _wait_until_stored(
+    pipeline: Pipeline, topics: TopicNames, view: PlainView, stop: StopRequest
+) -> None:
+    """Wait until the writer has stored the last candle of the last trade."""
+    view.say("all trades are replayed; waiting for the last candles ...")
+    warnings = WarningLines(each.process.log_file for each in pipeline.services)
+    settings = reader_settings(pipeline.settings, pipeline.broker)
+    while not stop.is_set and not is_drained(settings, topics):
+        _look_after(pipeline, warnings, view)
+        time.sleep(_DRAIN_POLL_SECONDS)
+
+
+def _look_after(pipeline: Pipeline, warnings: WarningLines, view: PlainView) -> None:
+    for warning in warnings.new():
+        view.say(warning)
+    pipeline.check()
+    sys.stdout.flush()

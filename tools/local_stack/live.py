@@ -1,0 +1,157 @@
+"""``local-stack demo``, ``run`` and ``debug``: the pipeline until it is told to stop."""
+
+import sys
+import time
+from pathlib import Path
+from typing import Literal
+
+from local_stack.demo_store import prepare_demo_store, set_demo_store_aside
+from local_stack.errors import StackError
+from local_stack.pipeline import Pipeline, running
+from local_stack.ports import free_port
+from local_stack.processes import OnScreen, ProcessDiedError
+from local_stack.run_folder import RunFolder
+from local_stack.services import Service, broker_settings, service
+from local_stack.settings import StackSettings
+from local_stack.stopping import StopRequest
+from local_stack.topic_reader import CandleFeed, reader_settings
+from local_stack.view import View, view_for
+from local_stack.warning_lines import WarningLines
+from ohlc_core.wire.topics import topic_names
+from ohlc_features.stores.url import store_url
+
+Mode = Literal["demo", "run", "debug"]
+
+_SERVICES = ("trade-producer", "ohlc-aggregator", "feature-writer")
+_SIMULATOR_SECONDS = 30.0
+# Short enough that a newcomer sees candles at once; the contract's own intervals follow.
+_DEMO_INTERVALS = "10s,1m,5m,1h"
+_POLL_SECONDS = 0.2
+
+
+def run_live(mode: Mode, settings: StackSettings, stop: StopRequest) -> None:
+    """Run the pipeline until ``stop`` is set.
+
+    Raises:
+        StackError: something it needs can not be started or kept running.
+    """
+    folder = RunFolder(Path(settings.local_stack_folder), mode)
+    folder.acquire()
+    if mode == "demo":
+        # The simulated market begins anew with every demo, so nothing of an earlier one fits.
+        folder.forget()
+    # In debug the writer has the screen.
+    view = view_for(sys.stdout.isatty() and mode != "debug")
+    try:
+        with running(Pipeline(folder, settings, view.say)) as pipeline:
+            started = _start(mode, pipeline, view, stop)
+            if started and not stop.is_set:
+                _watch(mode, pipeline, view, stop)
+            view.say("stopping ...")
+    finally:
+        view.close()
+    view.say("stopped; nothing is left running")
+
+
+def _start(mode: Mode, pipeline: Pipeline, view: View, stop: StopRequest) -> bool:
+    settings, folder = pipeline.settings, pipeline.folder
+    for_service = _settings_of_services(mode, settings, folder, view)
+    if mode == "demo":
+        for_service |= _start_simulator(pipeline, view, stop)
+    if mode == "demo" or not settings.was_given("kafka_broker_address"):
+        pipeline.start_broker(topic_names())
+    for script in _SERVICES:
+        if stop.is_set:
+            return False
+        ours = broker_settings(pipeline.broker_address, pipeline.broker, script)
+        has_screen = mode == "debug" and script == "feature-writer"
+        on_screen: OnScreen = "stdout" if has_screen else "nothing"
+        pipeline.start(service(script, folder, for_service | ours, on_screen=on_screen))
+    _tell_where(pipeline, for_service, view)
+    return True
+
+
+def _settings_of_services(
+    mode: Mode, settings: StackSettings, folder: RunFolder, view: View
+) -> dict[str, str]:
+    ours = {"RUN_ID": "", "STATE_DIR": str(folder.state)}
+    if mode == "debug":
+        return ours | {"FEATURE_STORE": "console"}
+    if mode == "run":
+        note = set_demo_store_aside(settings)
+        if settings.feature_store == "local":
+            ours["FEATURE_STORE_URL"] = settings.feature_store_url
+    else:
+        url, note = prepare_demo_store(settings)
+        ours |= {"FEATURE_STORE": "local", "FEATURE_STORE_URL": url}
+        if not settings.was_given("ohlc_intervals"):
+            ours["OHLC_INTERVALS"] = _DEMO_INTERVALS
+    if note:
+        view.say(f"note: {note}")
+    return ours
+
+
+def _start_simulator(pipeline: Pipeline, view: View, stop: StopRequest) -> dict[str, str]:
+    simulator = service("exchange-simulator", pipeline.folder, {"SIMULATOR_PORT": str(free_port())})
+    pipeline.start(simulator)
+    addresses = _announced(simulator, stop)
+    view.say("exchange    simulated, " + " ".join(f"{k}={v}" for k, v in addresses.items()))
+    return {"EXCHANGE_WS_URL": addresses.get("ws", ""), "EXCHANGE_REST_URL": addresses["rest"]}
+
+
+def _announced(simulator: Service, stop: StopRequest) -> dict[str, str]:
+    """Return the addresses in the simulator's first line: ``name kraken ws=... rest=...``."""
+    deadline = time.monotonic() + _SIMULATOR_SECONDS
+    while time.monotonic() < deadline and not stop.is_set:
+        for line in simulator.process.log_lines():
+            words = dict(word.split("=", 1) for word in line.split() if "=" in word)
+            if line.startswith("exchange-simulator ") and "rest" in words:
+                return words
+        try:
+            simulator.process.check_running()
+        except ProcessDiedError as error:
+            code = 2 if simulator.process.exit_code() == 2 else 1
+            raise StackError(str(error), exit_code=code) from None
+        time.sleep(_POLL_SECONDS)
+    raise StackError(f"the exchange simulator did not start; {simulator.process.log_end()}")
+
+
+def _tell_where(pipeline: Pipeline, for_service: dict[str, str], view: View) -> None:
+    settings, broker = pipeline.settings, pipeline.broker
+    kind = "the one at KAFKA_BROKER_ADDRESS" if broker is None else f"{broker.kind}: {broker.why}"
+    store = for_service.get("FEATURE_STORE", settings.feature_store)
+    if store == "local":
+        url = for_service.get("FEATURE_STORE_URL", settings.feature_store_url)
+        store = store_url(url).render_as_string(hide_password=True)
+    view.say(f"broker      {pipeline.broker_address} ({kind})")
+    view.say(f"store       {store}")
+    view.say(f"logs        {pipeline.folder.logs}")
+    for each in pipeline.services:
+        view.say(f"metrics     {each.metrics_url} ({each.name})")
+    view.say("candles are shown as they close; Ctrl-C stops")
+    pipeline.folder.publish(
+        {
+            "broker": pipeline.broker_address,
+            "store": store,
+            "logs": str(pipeline.folder.logs),
+            "services": {
+                each.name: {"pid": each.process.pid, "metrics": each.metrics_url}
+                for each in pipeline.services
+            },
+        }
+    )
+
+
+def _watch(mode: Mode, pipeline: Pipeline, view: View, stop: StopRequest) -> None:
+    warnings = WarningLines(each.process.log_file for each in pipeline.services)
+    feed = CandleFeed(reader_settings(pipeline.settings, pipeline.broker), topic_names().ohlc)
+    try:
+        while not stop.is_set:
+            candles = feed.read(_POLL_SECONDS)
+            if mode != "debug":
+                view.candles(candles)
+            for warning in warnings.new():
+                view.say(warning)
+            pipeline.check()
+    finally:
+        feed.close()

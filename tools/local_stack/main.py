@@ -1,0 +1,72 @@
+"""The ``local-stack`` command, behind ``make demo``, ``run``, ``debug``, ``backfill``, ``consume``.
+
+Exit codes as every service's: 0 done or stopped, 2 wrong settings, 1 anything else.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from local_stack.backfill import run_backfill
+from local_stack.consume import consume
+from local_stack.errors import StackError
+from local_stack.live import run_live
+from local_stack.settings import StackSettings
+from local_stack.stopping import StopRequest
+from ohlc_core.kafka.clients import BrokerUnavailableError
+from ohlc_core.settings.base import SettingsError, load
+
+
+def main() -> NoReturn:
+    """Run the command."""
+    sys.exit(_exit_code(_parsed(sys.argv[1:])))
+
+
+def _exit_code(arguments: argparse.Namespace) -> int:
+    stop = StopRequest(with_parent=arguments.stop_with_parent)
+    try:
+        settings = load(StackSettings)
+        if arguments.command == "backfill":
+            return run_backfill(settings, stop)
+        if arguments.command == "consume":
+            consume(settings, arguments.topic, arguments.from_end, stop)
+        else:
+            run_live(arguments.command, settings, stop)
+    except SettingsError as error:
+        sys.stderr.write(f"local-stack: wrong setting: {error}\n")
+        return 2
+    except StackError as error:
+        sys.stderr.write(f"local-stack: {error}\n")
+        return error.exit_code
+    except BrokerUnavailableError as error:
+        sys.stderr.write(f"local-stack: {error}\n")
+        return 1
+    except KeyboardInterrupt:
+        sys.stderr.write("local-stack: ended at once, as asked\n")
+        return 1
+    return 0
+
+
+def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="local-stack", description="The whole pipeline on this machine, without Docker."
+    )
+    parser.add_argument("--stop-with-parent", action="store_true", help=argparse.SUPPRESS)
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, what in (
+        ("demo", "on a simulated exchange: no Docker, account or internet"),
+        ("run", "live from the exchange"),
+        ("debug", "live, with the feature store's rows on the screen"),
+        ("backfill", "history (FROM_DAY, TO_DAY) into the feature store"),
+    ):
+        command = commands.add_parser(name, help=what)
+        command.add_argument("--stop-with-parent", action="store_true", help=argparse.SUPPRESS)
+    command = commands.add_parser("consume", help="print the records of a topic")
+    command.add_argument("topic", nargs="?", default="ohlc")
+    command.add_argument("--from-end", action="store_true", help="only records that are to come")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    main()

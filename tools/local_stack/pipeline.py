@@ -1,0 +1,123 @@
+"""One run: a broker and the services around it, started, watched and stopped in order."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+
+from local_stack.brokers import (
+    BrokerStartError,
+    LocalBroker,
+    UnavailableBrokerError,
+    noida,
+    start_broker,
+)
+from local_stack.errors import StackError
+from local_stack.local_topics import create_small_topics
+from local_stack.processes import GaveUpError, SupervisedProcess
+from local_stack.run_folder import RunFolder
+from local_stack.services import Service
+from local_stack.settings import StackSettings
+from ohlc_core.wire.topics import TopicNames
+
+# A service that can not finish its work within this is stuck; the next start repeats its last.
+_STOP_SECONDS = 20.0
+
+
+class Pipeline:
+    """Starts what a run needs and ends it, whatever happens.
+
+    Use it as a context manager; leaving it stops the services in the reverse of the order of
+    their start, given a chance to flush, and the broker last.
+
+    Args:
+        say: told in one line what happens.
+    """
+
+    def __init__(
+        self, folder: RunFolder, settings: StackSettings, say: Callable[[str], None]
+    ) -> None:
+        self.folder = folder
+        self.settings = settings
+        self.broker: LocalBroker | None = None
+        self.services: list[Service] = []
+        self._say = say
+        self._supervised: list[SupervisedProcess] = []
+
+    @property
+    def broker_address(self) -> str:
+        """Where the run's broker is: its own, or the user's."""
+        if self.broker is not None:
+            return self.broker.address
+        return self.settings.kafka_broker_address
+
+    def start_broker(self, topics: TopicNames) -> None:
+        """Start a broker of the run's own over its folder.
+
+        Raises:
+            StackError: there is none for this machine, or it did not come up.
+        """
+        try:
+            self.broker = start_broker(self.settings.local_broker, self.folder.broker)
+        except UnavailableBrokerError as error:
+            raise StackError(str(error), exit_code=2) from None
+        except BrokerStartError as error:
+            raise StackError(str(error)) from None
+        self._supervised.append(SupervisedProcess(self.broker.process, self._say))
+        if self.broker.kind == "noida":
+            self._say(f"note: {noida.LIMITS}")
+            create_small_topics(self.broker.address, topics, self.settings.topic_partitions)
+
+    def start(self, service: Service, supervised: bool = True) -> None:
+        """Start a service; ``supervised`` starts it again when it dies."""
+        self.services.append(service)
+        service.process.start()
+        if supervised:
+            self._supervised.append(SupervisedProcess(service.process, self._say))
+
+    def check(self) -> None:
+        """Start again what has died; call it often.
+
+        Raises:
+            StackError: a service or the broker can not be kept running.
+        """
+        for process in self._supervised:
+            try:
+                process.check()
+            except GaveUpError as error:
+                code = 2 if error.exit_code == 2 else 1
+                raise StackError(str(error), exit_code=code) from None
+
+    def stop(self) -> None:
+        """Stop the services in the order of the data, then what they talk to, then the broker."""
+        for service in self._in_stopping_order():
+            if service.process.is_running:
+                code = service.process.stop(_STOP_SECONDS)
+                if code != 0:
+                    self._say(f"{service.name} did not stop cleanly (exit code {code})")
+        if self.broker is not None:
+            self.broker.stop()
+
+    def kill(self) -> None:
+        """End everything at once."""
+        for service in self.services:
+            service.process.kill()
+        if self.broker is not None:
+            self.broker.kill()
+
+    def _in_stopping_order(self) -> list[Service]:
+        upstream = [each for each in self.services if each.name != "exchange-simulator"]
+        return upstream + [each for each in self.services if each.name == "exchange-simulator"]
+
+
+@contextlib.contextmanager
+def running(pipeline: Pipeline) -> Iterator[Pipeline]:
+    """Stop the pipeline in order at the end; at once when even that is interrupted."""
+    try:
+        yield pipeline
+    finally:
+        try:
+            pipeline.stop()
+        except BaseException:
+            pipeline.kill()
+            raise
+        finally:
+            pipeline.folder.withdraw()

@@ -1,0 +1,109 @@
+"""The folder of one local run: its logs, broker data and state, used by one run at a time."""
+
+import fcntl
+import json
+import os
+import shutil
+import time
+from pathlib import Path
+from typing import IO, Any
+
+from local_stack.errors import StackError
+from local_stack.processes import reaper
+
+# A killed run's processes get some seconds to end; until then they hold the folder.
+_PATIENCE_SECONDS = 20.0
+
+
+class RunFolder:
+    """``<LOCAL_STACK_FOLDER>/<name>``; hold it with `acquire` before writing into it."""
+
+    def __init__(self, root: Path, name: str) -> None:
+        self.name = name
+        self.path = (root / name).absolute()
+        self._lock: IO[str] | None = None
+
+    @property
+    def logs(self) -> Path:
+        """Where every process has its log."""
+        return self.path / "logs"
+
+    @property
+    def broker(self) -> Path:
+        """Where the broker keeps its data."""
+        return self.path / "broker"
+
+    @property
+    def state(self) -> Path:
+        """Where the services keep their local state."""
+        return self.path / "state"
+
+    def acquire(self, patience_seconds: float = _PATIENCE_SECONDS) -> None:
+        """Take the folder for this process and its children.
+
+        Raises:
+            StackError: another run holds it, or it can not be written.
+        """
+        try:
+            self.logs.mkdir(parents=True, exist_ok=True)
+            self._lock = (self.path / "lock").open("a")
+        except OSError as error:
+            raise StackError(
+                f"can not write the run folder {self.path} ({error.strerror}); "
+                "set LOCAL_STACK_FOLDER to one that can be written"
+            ) from None
+        deadline = time.monotonic() + patience_seconds
+        while not _lock(self._lock):
+            if time.monotonic() > deadline:
+                raise StackError(
+                    f"another run holds {self.path}; stop it (Ctrl-C where it runs) first"
+                )
+            time.sleep(0.2)
+        # Held by the guard too, so that it is free only when all of this run's processes are gone.
+        reaper.hold(self._lock.fileno())
+
+    def forget(self) -> None:
+        """Remove what earlier runs left: broker data, state and logs."""
+        self.forget_data()
+        shutil.rmtree(self.logs, ignore_errors=True)
+        self.logs.mkdir(parents=True, exist_ok=True)
+
+    def forget_data(self) -> None:
+        """Remove the broker's data and the services' state; the logs stay."""
+        for folder in (self.broker, self.state):
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def publish(self, facts: dict[str, Any]) -> None:
+        """Write down where things are, for `running_stacks`."""
+        partial = self.path / "stack.json.partial"
+        partial.write_text(json.dumps({"pid": os.getpid(), **facts}, indent=2), encoding="utf-8")
+        partial.replace(self.path / "stack.json")
+
+    def withdraw(self) -> None:
+        """Take back what was published."""
+        (self.path / "stack.json").unlink(missing_ok=True)
+
+
+def running_stacks(root: Path) -> list[dict[str, Any]]:
+    """Return what the runs going on now have published, the newest first."""
+    published = sorted(root.glob("*/stack.json"), key=lambda path: -path.stat().st_mtime)
+    stacks: list[dict[str, Any]] = [json.loads(path.read_text("utf-8")) for path in published]
+    return [stack for stack in stacks if _is_alive(int(stack["pid"]))]
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _lock(file: IO[str]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

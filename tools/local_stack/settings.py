@@ -1,0 +1,24 @@
+"""What the local stack can be told, beyond what it passes on to the services."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from ohlc_core.settings.groups import IntervalSettings, KafkaSettings, ObservabilitySettings
+from ohlc_features.settings import FeatureStoreSettings
+
+
+class StackSettings(KafkaSettings, IntervalSettings, FeatureStoreSettings, ObservabilitySettings):
+    """Settings of ``local-stack``; the services read theirs from the same environment."""
+
+    local_broker: Literal["auto", "kafka", "noida"] = Field(
+        "auto",
+        description="auto (Kafka where Java is there, else noida), kafka or noida",
+    )
+    local_stack_folder: str = Field(
+        "run", min_length=1, description="folder for the logs, broker data and state of local runs"
+    )
+
+    def was_given(self, name: str) -> bool:
+        """Return whether the user set the setting, in the environment or in ``.env``."""
+        return name in self.model_fields_set
