@@ -28,6 +28,7 @@ _QUIET_TRADES_PER_SECOND = 1 / 180
 #: A clock faster than real time starts this far back, so that no trade lies in the future.
 _FAST_LEAD_SECONDS = 24 * 3600
 _HOUR_NS = 3600 * NS
+_MINUTE_NS = 60 * NS
 _FIRST_SHARED_ID = 412_806_117
 
 
@@ -61,10 +62,9 @@ def _generated(
             f"SIMULATOR_START was {settings.simulator_start!r}, which is in the future; allowed: "
             "a past time"
         )
-    # The market opened on a full hour, so that its first hour's candle is whole.
+    # The market opened on a full hour (or minute), so that its first candle is whole.
     opened_ns = start_ns - settings.history_ns
-    if settings.history_ns:
-        opened_ns -= opened_ns % _HOUR_NS
+    opened_ns -= opened_ns % (_HOUR_NS if settings.history_ns >= _HOUR_NS else _MINUTE_NS)
     names = settings.product_ids or _DEFAULT_PRODUCTS[settings.exchange]
     quiet = set(settings.simulator_quiet_products)
     weights = {name: character(name).weight for name in names if name not in quiet}

@@ -172,7 +172,8 @@ class SimulatorServer:
                 return RestAnswer(200, b"")
             case "429" | "503" | "500":
                 headers = {"Retry-After": "1"} if fault.kind == "429" else {}
-                return RestAnswer(int(fault.kind), fault.kind.encode(), headers)
+                body = f"<html><body>{fault.kind}</body></html>".encode()
+                return RestAnswer(int(fault.kind), body, headers)
             case _:
                 return None
 

@@ -8,9 +8,9 @@ from exchange_simulator.market.products import Character
 from exchange_simulator.market.trade_log import Row
 from exchange_simulator.text import NS
 
-# Calm and burst alternate so that the mean pace stays 1: (16 s x 0.5 + 2 s x 5) / 18 s.
-_CALM_SECONDS, _CALM_PACE = 16.0, 0.5
-_BURST_SECONDS, _BURST_PACE = 2.0, 5.0
+# Calm and burst alternate so that the mean pace stays 1, e.g. (16 s x 0.5 + 2 s x 5) / 18 s.
+_CALM_SECONDS, _BURST_SECONDS, _BURST_PACE = 16.0, 2.0, 5.0
+_MAX_BURST_PER_SECOND = 20_000
 _MEAN_FILLS = 1.6
 _MAX_FILLS = 17  # the largest group of one stamp in the recorded Kraken rows
 
@@ -29,29 +29,40 @@ def generate(
     trade_id = character.first_id
     price = character.price
     time_ns = start_ns - 1
+    quantities, n_quantities, random_ = _QUANTITIES, len(_QUANTITIES), rng.random
     step = 1 / max(1.0, price * _STEP)
     for seconds in _order_times(rng, trades_per_second / _MEAN_FILLS):
         time_ns = max(time_ns + 1, start_ns + int(seconds * NS))
-        is_sell = rng.random() < _sell_chance(price, character.price)
-        is_market = rng.random() < 0.4
+        is_sell = random_() < _sell_chance(price, character.price)
+        is_market = random_() < 0.4
         direction = -1 if is_sell else 1
         price = max(1, price + direction * int(rng.expovariate(step)))
         for _ in range(_fills(rng)):
-            yield Row(trade_id, price, _quantity(rng), is_sell, is_market, time_ns)
+            yield Row(
+                trade_id,
+                price,
+                quantities[int(random_() * n_quantities)],
+                is_sell,
+                is_market,
+                time_ns,
+            )
             trade_id += 1
-            if rng.random() < 0.3:
+            if random_() < 0.3:
                 price = max(1, price + direction)
-            if rng.random() < 0.2:
+            if random_() < 0.2:
                 time_ns += rng.randrange(100, 2_000)
 
 
 def _order_times(rng: random.Random, orders_per_second: float) -> Iterator[float]:
     """Yield seconds since the start; the pace changes between calm and burst."""
+    trades_per_second = orders_per_second * _MEAN_FILLS
+    burst = max(1.0, min(_BURST_PACE, _MAX_BURST_PER_SECOND / trades_per_second))
+    calm = (_CALM_SECONDS + _BURST_SECONDS * (1 - burst)) / _CALM_SECONDS
     now = 0.0
     is_burst = False
     changes_at = rng.expovariate(1 / _CALM_SECONDS)
     while True:
-        pace = orders_per_second * (_BURST_PACE if is_burst else _CALM_PACE)
+        pace = orders_per_second * (burst if is_burst else calm)
         step = rng.expovariate(pace)
         if now + step < changes_at:
             now += step
@@ -73,11 +84,13 @@ def _fills(rng: random.Random) -> int:
     return min(_MAX_FILLS, 1 + int(math.log(1.0 - rng.random()) / math.log(0.375)))
 
 
-def _quantity(rng: random.Random) -> int:
+def _quantities() -> list[int]:
     """Return units of 1e-8: mostly fractions of a coin, some round lots, some dust."""
-    kind = rng.random()
-    if kind < 0.05:
-        return rng.choice((1_000_000, 5_000_000, 10_000_000, 100_000_000))
-    if kind < 0.08:
-        return rng.randrange(1, 9_000)
-    return max(1, int(rng.lognormvariate(14.5, 1.8)))
+    rng = random.Random("quantities")
+    drawn = [max(1, int(rng.lognormvariate(14.5, 1.8))) for _ in range(7_600)]
+    drawn += [rng.choice((1_000_000, 5_000_000, 10_000_000, 100_000_000)) for _ in range(400)]
+    return drawn + [rng.randrange(1, 9_000) for _ in range(192)]
+
+
+# Drawn once: a fresh logarithm a trade would be a third of the cost of making one.
+_QUANTITIES = _quantities()
