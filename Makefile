@@ -103,6 +103,10 @@ lock: $(BIN)/uv ## pin every dependency anew, with hashes
 $(BIN)/uv: | $(VENV)/bin/python
 	@$(PIP) install uv==0.13.9
 
+.PHONY: env-example
+env-example: $(VENV)/.run ## write .env.example anew from the services' settings
+	@$(BIN)/python -m local_stack.env_example
+
 .PHONY: clean
 clean: ## remove what runs and tests leave; the virtual environment and data/ stay
 	@rm -rf run state build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
@@ -111,6 +115,6 @@ clean: ## remove what runs and tests leave; the virtual environment and data/ st
 .PHONY: help
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | \
-		while IFS='	' read -r name what; do printf '  %-10s %s\n' "$$name" "$$what"; done
+		while IFS='	' read -r name what; do printf '  %-11s %s\n' "$$name" "$$what"; done
 
 # --- Docker --------------------------------------------------------------------------------------

@@ -1,7 +1,9 @@
 """``local-stack backfill``: history into the feature store, by the same aggregator and writer.
 
-The run's folder keeps its broker's data and the aggregator's state until the run has succeeded,
-so that the same command goes on where a killed one ended.
+The broker is the one KAFKA_BROKER_ADDRESS names; else that of a live local run, where the replayer
+sees at which window the live stream took over; else one of the backfill's own. Its topics and the
+aggregator's state are kept until the run has succeeded, so that the same command goes on where a
+killed one ended.
 """
 
 import sys
@@ -9,14 +11,13 @@ import time
 from pathlib import Path
 
 from local_stack.demo_store import set_demo_store_aside
-from local_stack.drained import is_drained
 from local_stack.errors import StackError
 from local_stack.pipeline import Pipeline, running
-from local_stack.run_folder import RunFolder
-from local_stack.services import Service, broker_settings, service
+from local_stack.run_end import delete_run, is_drained
+from local_stack.run_folder import RunFolder, running_stacks
+from local_stack.services import Service, service
 from local_stack.settings import StackSettings
 from local_stack.stopping import StopRequest
-from local_stack.topic_reader import reader_settings
 from local_stack.view import PlainView
 from local_stack.warning_lines import WarningLines
 from ohlc_core.settings.base import load
@@ -53,7 +54,7 @@ def run_backfill(settings: StackSettings, stop: StopRequest) -> int:
 
 def _run(pipeline: Pipeline, topics: TopicNames, view: PlainView, stop: StopRequest) -> int:
     settings, folder = pipeline.settings, pipeline.folder
-    if not settings.was_given("kafka_broker_address"):
+    if not settings.was_given("kafka_broker_address") and not _join_live_run(pipeline):
         pipeline.start_broker(topics)
     for script in ("ohlc-aggregator", "feature-writer"):
         pipeline.start(service(script, folder, _service_settings(pipeline, topics, script)))
@@ -61,21 +62,29 @@ def _run(pipeline: Pipeline, topics: TopicNames, view: PlainView, stop: StopRequ
     # It has progress and a summary to show.
     replayer = service("trade-replayer", folder, of_replayer, on_screen="everything")
     view.say(f"run         {topics.run_id}, in {folder.path}")
-    view.say(f"broker      {pipeline.broker_address}")
-    folder.publish({"broker": pipeline.broker_address, "run_id": topics.run_id})
+    view.say(f"broker      {pipeline.broker_address} ({pipeline.broker_words})")
+    folder.publish({"mode": "backfill", "run_id": topics.run_id, "broker": pipeline.broker_address})
     pipeline.start(replayer, supervised=False)
     code = _watch_replayer(pipeline, replayer, view, stop)
     if code == 0 and not stop.is_set:
         _wait_until_stored(pipeline, topics, view, stop)
+        if not stop.is_set:
+            pipeline.stop_services()
+            delete_run(pipeline.kafka, topics)
     return code
 
 
+def _join_live_run(pipeline: Pipeline) -> bool:
+    """Use the broker of a live run on this machine. Return whether there is one to share."""
+    for stack in running_stacks(pipeline.folder.path.parent):
+        if stack.get("mode") in ("run", "debug") and stack.get("broker_kind") != "noida":
+            pipeline.share_broker(stack["broker"])
+            return True
+    return False
+
+
 def _service_settings(pipeline: Pipeline, topics: TopicNames, script: str) -> dict[str, str]:
-    return {
-        "RUN_ID": topics.run_id,
-        "STATE_DIR": str(pipeline.folder.state),
-        **broker_settings(pipeline.broker_address, pipeline.broker, script),
-    }
+    return {"RUN_ID": topics.run_id, **pipeline.settings_for(script)}
 
 
 def _watch_replayer(
@@ -101,8 +110,7 @@ def _wait_until_stored(
     """Wait until the writer has stored the last candle of the last trade."""
     view.say("all trades are replayed; waiting for the last candles ...")
     warnings = WarningLines(each.process.log_file for each in pipeline.services)
-    settings = reader_settings(pipeline.settings, pipeline.broker)
-    while not stop.is_set and not is_drained(settings, topics):
+    while not stop.is_set and not is_drained(pipeline.kafka, topics):
         _look_after(pipeline, warnings, view)
         time.sleep(_DRAIN_POLL_SECONDS)
 

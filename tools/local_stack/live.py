@@ -11,11 +11,11 @@ from local_stack.pipeline import Pipeline, running
 from local_stack.ports import free_port
 from local_stack.processes import OnScreen, ProcessDiedError
 from local_stack.run_folder import RunFolder
-from local_stack.services import Service, broker_settings, service
+from local_stack.services import Service, service
 from local_stack.settings import StackSettings
 from local_stack.stopping import StopRequest
-from local_stack.topic_reader import CandleFeed, reader_settings
-from local_stack.view import View, view_for
+from local_stack.topic_reader import CandleFeed
+from local_stack.view import Backlog, View, view_for
 from local_stack.warning_lines import WarningLines
 from ohlc_core.wire.topics import topic_names
 from ohlc_features.stores.url import store_url
@@ -55,7 +55,7 @@ def run_live(mode: Mode, settings: StackSettings, stop: StopRequest) -> None:
 
 def _start(mode: Mode, pipeline: Pipeline, view: View, stop: StopRequest) -> bool:
     settings, folder = pipeline.settings, pipeline.folder
-    for_service = _settings_of_services(mode, settings, folder, view)
+    for_service = _settings_of_services(mode, settings, view)
     if mode == "demo":
         for_service |= _start_simulator(pipeline, view, stop)
     if mode == "demo" or not settings.was_given("kafka_broker_address"):
@@ -63,18 +63,16 @@ def _start(mode: Mode, pipeline: Pipeline, view: View, stop: StopRequest) -> boo
     for script in _SERVICES:
         if stop.is_set:
             return False
-        ours = broker_settings(pipeline.broker_address, pipeline.broker, script)
+        ours = pipeline.settings_for(script)
         has_screen = mode == "debug" and script == "feature-writer"
         on_screen: OnScreen = "stdout" if has_screen else "nothing"
         pipeline.start(service(script, folder, for_service | ours, on_screen=on_screen))
-    _tell_where(pipeline, for_service, view)
+    _tell_where(mode, pipeline, for_service, view)
     return True
 
 
-def _settings_of_services(
-    mode: Mode, settings: StackSettings, folder: RunFolder, view: View
-) -> dict[str, str]:
-    ours = {"RUN_ID": "", "STATE_DIR": str(folder.state)}
+def _settings_of_services(mode: Mode, settings: StackSettings, view: View) -> dict[str, str]:
+    ours = {"RUN_ID": ""}
     if mode == "debug":
         return ours | {"FEATURE_STORE": "console"}
     if mode == "run":
@@ -116,14 +114,13 @@ def _announced(simulator: Service, stop: StopRequest) -> dict[str, str]:
     raise StackError(f"the exchange simulator did not start; {simulator.process.log_end()}")
 
 
-def _tell_where(pipeline: Pipeline, for_service: dict[str, str], view: View) -> None:
-    settings, broker = pipeline.settings, pipeline.broker
-    kind = "the one at KAFKA_BROKER_ADDRESS" if broker is None else f"{broker.kind}: {broker.why}"
+def _tell_where(mode: Mode, pipeline: Pipeline, for_service: dict[str, str], view: View) -> None:
+    settings = pipeline.settings
     store = for_service.get("FEATURE_STORE", settings.feature_store)
     if store == "local":
         url = for_service.get("FEATURE_STORE_URL", settings.feature_store_url)
         store = store_url(url).render_as_string(hide_password=True)
-    view.say(f"broker      {pipeline.broker_address} ({kind})")
+    view.say(f"broker      {pipeline.broker_address} ({pipeline.broker_words})")
     view.say(f"store       {store}")
     view.say(f"logs        {pipeline.folder.logs}")
     for each in pipeline.services:
@@ -131,7 +128,9 @@ def _tell_where(pipeline: Pipeline, for_service: dict[str, str], view: View) -> 
     view.say("candles are shown as they close; Ctrl-C stops")
     pipeline.folder.publish(
         {
+            "mode": mode,
             "broker": pipeline.broker_address,
+            "broker_kind": pipeline.broker.kind if pipeline.broker else "",
             "store": store,
             "logs": str(pipeline.folder.logs),
             "services": {
@@ -144,12 +143,13 @@ def _tell_where(pipeline: Pipeline, for_service: dict[str, str], view: View) -> 
 
 def _watch(mode: Mode, pipeline: Pipeline, view: View, stop: StopRequest) -> None:
     warnings = WarningLines(each.process.log_file for each in pipeline.services)
-    feed = CandleFeed(reader_settings(pipeline.settings, pipeline.broker), topic_names().ohlc)
+    backlog = Backlog(time.time_ns() // 1_000_000)
+    feed = CandleFeed(pipeline.kafka, topic_names().ohlc)
     try:
         while not stop.is_set:
             candles = feed.read(_POLL_SECONDS)
             if mode != "debug":
-                view.candles(candles)
+                view.candles(backlog.without(candles, view.say))
             for warning in warnings.new():
                 view.say(warning)
             pipeline.check()

@@ -16,6 +16,7 @@ from local_stack.processes import GaveUpError, SupervisedProcess
 from local_stack.run_folder import RunFolder
 from local_stack.services import Service
 from local_stack.settings import StackSettings
+from ohlc_core.settings.groups import KafkaSettings
 from ohlc_core.wire.topics import TopicNames
 
 # A service that can not finish its work within this is stuck; the next start repeats its last.
@@ -25,8 +26,7 @@ _STOP_SECONDS = 20.0
 class Pipeline:
     """Starts what a run needs and ends it, whatever happens.
 
-    Use it as a context manager; leaving it stops the services in the reverse of the order of
-    their start, given a chance to flush, and the broker last.
+    Use it in `running`, which stops it in order.
 
     Args:
         say: told in one line what happens.
@@ -39,15 +39,59 @@ class Pipeline:
         self.settings = settings
         self.broker: LocalBroker | None = None
         self.services: list[Service] = []
+        self._shared_broker = ""
         self._say = say
         self._supervised: list[SupervisedProcess] = []
 
     @property
     def broker_address(self) -> str:
-        """Where the run's broker is: its own, or the user's."""
+        """Where the run's broker is: its own, another run's, or the user's."""
         if self.broker is not None:
             return self.broker.address
-        return self.settings.kafka_broker_address
+        return self._shared_broker or self.settings.kafka_broker_address
+
+    @property
+    def broker_words(self) -> str:
+        """Which broker it is, and why that one."""
+        if self.broker is not None:
+            return f"{self.broker.kind}: {self.broker.why}"
+        return (
+            "shared with the live run" if self._shared_broker else "KAFKA_BROKER_ADDRESS names it"
+        )
+
+    @property
+    def kafka(self) -> KafkaSettings:
+        """How the stack itself reaches the broker."""
+        changed = {"kafka_group_instance_id": ""}
+        if self._is_on_this_machine:
+            changed |= {
+                "kafka_broker_address": self.broker_address,
+                "kafka_security_protocol": "PLAINTEXT",
+            }
+        return self.settings.model_copy(update=changed)
+
+    def settings_for(self, script: str) -> dict[str, str]:
+        """Return the settings with which a service reaches the broker and keeps its state."""
+        settings = {"STATE_DIR": str(self.folder.state)}
+        if self._is_on_this_machine:
+            # The user's other settings may be those of a managed cluster.
+            settings |= {
+                "KAFKA_BROKER_ADDRESS": self.broker_address,
+                "KAFKA_SECURITY_PROTOCOL": "PLAINTEXT",
+                "TOPIC_REPLICATION": "1",
+            }
+        if self.broker is not None and self.broker.kind == "noida":
+            # It never notices that a member died: only a member of the same name takes its place.
+            settings["KAFKA_GROUP_INSTANCE_ID"] = script
+        return settings
+
+    @property
+    def _is_on_this_machine(self) -> bool:
+        return self.broker is not None or bool(self._shared_broker)
+
+    def share_broker(self, address: str) -> None:
+        """Use the broker that another run on this machine has started."""
+        self._shared_broker = address
 
     def start_broker(self, topics: TopicNames) -> None:
         """Start a broker of the run's own over its folder.
@@ -87,14 +131,18 @@ class Pipeline:
                 raise StackError(str(error), exit_code=code) from None
 
     def stop(self) -> None:
-        """Stop the services in the order of the data, then what they talk to, then the broker."""
+        """Stop the services and the broker."""
+        self.stop_services()
+        if self.broker is not None:
+            self.broker.stop()
+
+    def stop_services(self) -> None:
+        """Stop the services in the order of the data, then what they talk to."""
         for service in self._in_stopping_order():
             if service.process.is_running:
                 code = service.process.stop(_STOP_SECONDS)
                 if code != 0:
                     self._say(f"{service.name} did not stop cleanly (exit code {code})")
-        if self.broker is not None:
-            self.broker.stop()
 
     def kill(self) -> None:
         """End everything at once."""

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from local_stack.brokers import LocalBroker
 from local_stack.errors import StackError
 from local_stack.ports import free_port
 from local_stack.processes import ManagedProcess, OnScreen
@@ -58,15 +57,6 @@ def service(
         on_screen=on_screen,
     )
     return Service(process, port)
-
-
-def broker_settings(address: str, broker: LocalBroker | None, script: str) -> dict[str, str]:
-    """Return the settings with which a service reaches the run's broker."""
-    settings = {"KAFKA_BROKER_ADDRESS": address}
-    if broker is not None and broker.kind == "noida":
-        # It never notices that a member died: only a member of the same name takes its place.
-        settings["KAFKA_GROUP_INSTANCE_ID"] = script
-    return settings
 
 
 def _script_path(script: str) -> str:

@@ -2,7 +2,6 @@
 
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
-from local_stack.brokers import LocalBroker
 from ohlc_core.domain.candle import Candle
 from ohlc_core.kafka.clients import consumer_config
 from ohlc_core.settings.groups import KafkaSettings
@@ -73,11 +72,3 @@ class CandleFeed:
     def close(self) -> None:
         """Let go of the broker."""
         self._reader.close()
-
-
-def reader_settings(settings: KafkaSettings, broker: LocalBroker | None) -> KafkaSettings:
-    """Return the settings with which the stack itself reaches the run's broker."""
-    changed: dict[str, str] = {"kafka_group_instance_id": ""}
-    if broker is not None:
-        changed |= {"kafka_broker_address": broker.address, "kafka_security_protocol": "PLAINTEXT"}
-    return settings.model_copy(update=changed)

@@ -2,7 +2,7 @@
 
 import sys
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -89,6 +89,27 @@ class TableView:
                 _remarks(candle),
             )
         return Group(table, Text(f"{self._count} candles; Ctrl-C stops", style="dim"))
+
+
+class Backlog:
+    """Counts candles of the time before the start, which come in hundreds, instead of showing.
+
+    Args:
+        started_ms: wall clock of the start.
+    """
+
+    def __init__(self, started_ms: int) -> None:
+        self._started_ms = started_ms
+        self._count = 0
+
+    def without(self, candles: Sequence[Candle], say: Callable[[str], None]) -> list[Candle]:
+        """Return the candles that closed after the start; tell of the others once they end."""
+        new = [candle for candle in candles if candle.window_end_ms > self._started_ms]
+        self._count += len(candles) - len(new)
+        if self._count and len(new) == len(candles):
+            say(f"caught up with the time before the start: {self._count} candles")
+            self._count = 0
+        return new
 
 
 def view_for(output_is_terminal: bool) -> View:

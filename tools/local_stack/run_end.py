@@ -1,6 +1,10 @@
-"""Whether everything a run appended has gone through its consumer groups."""
+"""The end of a backfill: whether all is stored, and what to delete then."""
+
+import contextlib
+from concurrent.futures import Future
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient
 
 from ohlc_core.kafka.clients import connection_config
 from ohlc_core.settings.groups import KafkaSettings
@@ -22,6 +26,30 @@ def is_drained(settings: KafkaSettings, topics: TopicNames) -> bool:
         )
     except KafkaException:
         return False
+
+
+def delete_run(settings: KafkaSettings, topics: TopicNames) -> None:
+    """Delete a finished backfill's topics and groups; live ones are never touched.
+
+    What can not be deleted does no harm and stays.
+    """
+    if not topics.is_backfill:
+        raise ValueError("only a backfill's topics may be deleted")
+    admin = AdminClient(connection_config(settings) | {"log_level": 0})
+    own = {topics.trades, topics.ohlc, topics.trades_dlq, topics.ohlc_dlq}
+    changelogs = f"changelog__{topics.aggregator_group}--"
+    doomed = [
+        topic
+        for topic in admin.list_topics(timeout=_TIMEOUT_SECONDS).topics
+        if topic in own or topic.startswith(changelogs)
+    ]
+    futures: list[Future[None]] = []
+    if doomed:
+        futures += admin.delete_topics(doomed).values()
+    futures += admin.delete_consumer_groups([topics.aggregator_group, topics.writer_group]).values()
+    for future in futures:
+        with contextlib.suppress(KafkaException):
+            future.result(_TIMEOUT_SECONDS)
 
 
 def _lag(settings: KafkaSettings, group: str, topic: str) -> int:
