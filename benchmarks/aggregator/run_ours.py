@@ -1,0 +1,37 @@
+"""The aggregator itself, its own wiring and settings, stopped after the last record."""
+
+import os
+import signal
+import sys
+
+from stopwatch import Stopwatch
+
+from ohlc_aggregator import application
+from ohlc_aggregator.records import RecordReader
+from ohlc_aggregator.settings import AggregatorSettings
+from ohlc_core.kafka.topics import ensure_topics
+from ohlc_core.runtime.service import Runtime
+from ohlc_core.settings.base import load
+
+watch = Stopwatch(int(sys.argv[1]))
+
+
+class TimedReader(RecordReader):
+    """Reads records as ever, and watches the clock."""
+
+    def read(self, *args, **kwargs):  # type: ignore[no-untyped-def]  # noqa: ANN201, ANN002, ANN003, D102
+        if watch.seen == 0:
+            watch.record()
+            watch.seen = 0
+        outgoing = super().read(*args, **kwargs)
+        if watch.record():
+            os.kill(os.getpid(), signal.SIGTERM)
+        return outgoing
+
+
+application.RecordReader = TimedReader  # type: ignore[misc]
+settings = load(AggregatorSettings)
+names = settings.topics
+ensure_topics(settings, names, [names.trades, names.ohlc, names.trades_dlq])
+application.build(settings, Runtime()).run()
+watch.report()
