@@ -100,23 +100,25 @@ def time_us_sql(columns: TradeColumns) -> str:
     if kind.startswith(("TIMESTAMP", "DATE")):
         return f"epoch_us({column})"
     if kind in _INTEGERS:
-        return _by_size(f"CAST({column} AS HUGEINT)")
-    number = _by_size(f"TRY_CAST(CAST({column} AS VARCHAR) AS DECIMAL(38, 9))")
+        return _by_size(f"CAST({column} AS HUGEINT)", "{}")
+    number = _by_size(
+        f"TRY_CAST(CAST({column} AS VARCHAR) AS DECIMAL(38, 9))", "CAST(floor({}) AS HUGEINT)"
+    )
     if kind == "VARCHAR":
         return f"COALESCE({number}, epoch_us(TRY_CAST({column} AS TIMESTAMPTZ)))"
     return number
 
 
-def _by_size(number: str) -> str:
-    # Each branch is made whole before it is divided: a decimal divided would become a float.
-    def whole(expression: str) -> str:
-        return f"CAST(floor({expression}) AS HUGEINT)"
+def _by_size(number: str, whole: str) -> str:
+    """Return microseconds of a number of any unit; ``whole`` is the SQL that cuts a fraction off.
 
+    Cut before dividing, and never cut an integer: DuckDB would do either in floats.
+    """
     return (
-        f"CASE WHEN {number} < 100000000000 THEN {whole(f'{number} * 1000000')} "
-        f"WHEN {number} < 100000000000000 THEN {whole(f'{number} * 1000')} "
-        f"WHEN {number} < 100000000000000000 THEN {whole(number)} "
-        f"ELSE {whole(number)} // 1000 END"
+        f"CASE WHEN {number} < 100000000000 THEN {whole.format(f'{number} * 1000000')} "
+        f"WHEN {number} < 100000000000000 THEN {whole.format(f'{number} * 1000')} "
+        f"WHEN {number} < 100000000000000000 THEN {whole.format(number)} "
+        f"ELSE {whole.format(number)} // 1000 END"
     )
 
 
