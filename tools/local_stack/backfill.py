@@ -57,10 +57,12 @@ def _run(pipeline: Pipeline, topics: TopicNames, view: PlainView, stop: StopRequ
     if not settings.was_given("kafka_broker_address") and not _join_live_run(pipeline):
         pipeline.start_broker(topics)
     for script in ("ohlc-aggregator", "feature-writer"):
-        pipeline.start(service(script, folder, _service_settings(pipeline, topics, script)))
+        ours = _service_settings(pipeline, topics, script)
+        pipeline.start(service(script, folder, ours, pipeline.metrics_port()))
     of_replayer = _service_settings(pipeline, topics, "trade-replayer")
     # It has progress and a summary to show.
-    replayer = service("trade-replayer", folder, of_replayer, on_screen="everything")
+    port = pipeline.metrics_port()
+    replayer = service("trade-replayer", folder, of_replayer, port, "everything")
     view.say(f"run         {topics.run_id}, in {folder.path}")
     view.say(f"broker      {pipeline.broker_address} ({pipeline.broker_words})")
     folder.publish({"mode": "backfill", "run_id": topics.run_id, "broker": pipeline.broker_address})

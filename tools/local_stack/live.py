@@ -66,7 +66,8 @@ def _start(mode: Mode, pipeline: Pipeline, view: View, stop: StopRequest) -> boo
         ours = pipeline.settings_for(script)
         has_screen = mode == "debug" and script == "feature-writer"
         on_screen: OnScreen = "stdout" if has_screen else "nothing"
-        pipeline.start(service(script, folder, for_service | ours, on_screen=on_screen))
+        port = pipeline.metrics_port()
+        pipeline.start(service(script, folder, for_service | ours, port, on_screen))
     _tell_where(mode, pipeline, for_service, view)
     return True
 
@@ -90,7 +91,10 @@ def _settings_of_services(mode: Mode, settings: StackSettings, view: View) -> di
 
 
 def _start_simulator(pipeline: Pipeline, view: View, stop: StopRequest) -> dict[str, str]:
-    simulator = service("exchange-simulator", pipeline.folder, {"SIMULATOR_PORT": str(free_port())})
+    # A fixed port, so that it can be found again after a restart.
+    settings = {"SIMULATOR_PORT": str(free_port())}
+    port = pipeline.metrics_port()
+    simulator = service("exchange-simulator", pipeline.folder, settings, port)
     pipeline.start(simulator)
     addresses = _announced(simulator, stop)
     view.say("exchange    simulated, " + " ".join(f"{k}={v}" for k, v in addresses.items()))

@@ -12,6 +12,7 @@ from local_stack.brokers import (
 )
 from local_stack.errors import StackError
 from local_stack.local_topics import create_small_topics
+from local_stack.ports import free_port
 from local_stack.processes import GaveUpError, SupervisedProcess
 from local_stack.run_folder import RunFolder
 from local_stack.services import Service
@@ -109,6 +110,11 @@ class Pipeline:
         if self.broker.kind == "noida":
             self._say(f"note: {noida.LIMITS}")
             create_small_topics(self.broker.address, topics, self.settings.topic_partitions)
+
+    def metrics_port(self) -> int:
+        """Return the next service's port: METRICS_PORT and those behind it, or any free one."""
+        first = self.settings.metrics_port
+        return first + len(self.services) if first else free_port()
 
     def start(self, service: Service, supervised: bool = True) -> None:
         """Start a service; ``supervised`` starts it again when it dies."""

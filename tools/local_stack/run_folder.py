@@ -39,28 +39,37 @@ class RunFolder:
         return self.path / "state"
 
     def acquire(self, patience_seconds: float = _PATIENCE_SECONDS) -> None:
-        """Take the folder for this process and its children.
+        """Take the folder for this process and its children; call it before starting any.
 
         Raises:
             StackError: another run holds it, or it can not be written.
         """
         try:
             self.logs.mkdir(parents=True, exist_ok=True)
-            self._lock = (self.path / "lock").open("a")
+            lock = (self.path / "lock").open("a")
         except OSError as error:
             raise StackError(
                 f"can not write the run folder {self.path} ({error.strerror}); "
                 "set LOCAL_STACK_FOLDER to one that can be written"
             ) from None
         deadline = time.monotonic() + patience_seconds
-        while not _lock(self._lock):
+        while not _lock(lock):
             if time.monotonic() > deadline:
+                lock.close()
                 raise StackError(
                     f"another run holds {self.path}; stop it (Ctrl-C where it runs) first"
                 )
             time.sleep(0.2)
+        self._lock = lock
         # Held by the guard too, so that it is free only when all of this run's processes are gone.
-        reaper.hold(self._lock.fileno())
+        reaper.hold(lock.fileno())
+
+    def release(self) -> None:
+        """Let others have the folder, once this process's children are gone."""
+        if self._lock is not None:
+            reaper.let_go(self._lock.fileno())
+            self._lock.close()
+            self._lock = None
 
     def forget(self) -> None:
         """Remove what earlier runs left: broker data, state and logs."""

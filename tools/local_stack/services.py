@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from local_stack.errors import StackError
-from local_stack.ports import free_port
 from local_stack.processes import ManagedProcess, OnScreen
 from local_stack.run_folder import RunFolder
 
@@ -39,16 +38,15 @@ def service(
     script: str,
     folder: RunFolder,
     settings: Mapping[str, str],
-    metrics_port: int | None = None,
+    metrics_port: int,
     on_screen: OnScreen = "nothing",
 ) -> Service:
     """Prepare a console script with the user's environment and ``settings`` over it.
 
     ``on_screen`` is what goes to the terminal instead of the log file.
     """
-    port = metrics_port or free_port()
     # What is on the screen is the run's; logs in files need no colours.
-    environment = {**os.environ, "NO_COLOR": "1", "METRICS_PORT": str(port), **settings}
+    environment = {**os.environ, "NO_COLOR": "1", "METRICS_PORT": str(metrics_port), **settings}
     process = ManagedProcess(
         script,
         [_script_path(script)],
@@ -56,7 +54,7 @@ def service(
         env=environment,
         on_screen=on_screen,
     )
-    return Service(process, port)
+    return Service(process, metrics_port)
 
 
 def _script_path(script: str) -> str:

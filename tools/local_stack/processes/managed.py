@@ -51,6 +51,7 @@ class ManagedProcess:
         self._cwd = cwd
         self._on_screen = on_screen
         self._process: subprocess.Popen[bytes] | None = None
+        self._is_cleared_up = True
 
     @property
     def pid(self) -> int:
@@ -82,15 +83,16 @@ class ManagedProcess:
                 cwd=self._cwd,
                 start_new_session=True,
             )
+        self._is_cleared_up = False
         reaper.adopt(self._process.pid)
 
     def exit_code(self) -> int | None:
         """Return the exit code (negative: the signal that ended it), or None while it runs."""
         process = self._started()
-        was_known = process.returncode is not None
         code = process.poll()
-        if code is not None and not was_known:
-            self._ended(process.pid)
+        if code is not None and not self._is_cleared_up:
+            self._is_cleared_up = True
+            self._clear_up(process.pid)
         return code
 
     def wait(self, timeout: float) -> int:
@@ -168,7 +170,8 @@ class ManagedProcess:
             raise RuntimeError(f"{self.name} was never started")
         return self._process
 
-    def _ended(self, group: int) -> None:
+    @staticmethod
+    def _clear_up(group: int) -> None:
         # Children that it left behind would keep running without it.
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(group, signal.SIGKILL)

@@ -29,6 +29,11 @@ def hold(descriptor: int) -> None:
     _held.add(descriptor)
 
 
+def let_go(descriptor: int) -> None:
+    """Forget a descriptor, which is about to be closed here; a guard that has it keeps it."""
+    _held.discard(descriptor)
+
+
 def adopt(group: int) -> None:
     """Have the process group ended when this process is gone."""
     _tell(f"+{group}\n")

@@ -1,0 +1,45 @@
+"""`.env.example` names every setting with its default, so nobody has to read code to find one."""
+
+import re
+from pathlib import Path
+
+from local_stack.env_example import default_text, settings_classes
+from ohlc_core.settings.base import documented
+
+_ROOT = Path(__file__).resolve().parents[3]
+_LINE = re.compile(r"^#?([A-Z][A-Z0-9_]+)=(.*)$", re.MULTILINE)
+_REMEDY = "; run `make env-example`"
+
+
+def _written() -> dict[str, str]:
+    text = (_ROOT / ".env.example").read_text("utf-8").partition("# --- Docker")[0]
+    return dict(_LINE.findall(text))
+
+
+def test_every_setting_is_in_the_example() -> None:
+    missing = documented(settings_classes()).keys() - _written().keys()
+    assert not missing, f".env.example lacks {sorted(missing)}{_REMEDY}"
+
+
+def test_the_example_names_no_setting_that_does_not_exist() -> None:
+    unknown = _written().keys() - documented(settings_classes()).keys()
+    assert not unknown, f".env.example holds {sorted(unknown)}, which nothing reads{_REMEDY}"
+
+
+def test_the_example_gives_the_defaults() -> None:
+    written = _written()
+    # The first class that has a setting is the one that stands in the file.
+    defaults = documented(reversed(settings_classes()))
+    wrong = {
+        name: (written[name], default_text(field))
+        for name, field in defaults.items()
+        if name in written and written[name] != default_text(field)
+    }
+    assert not wrong, f".env.example differs from the defaults (was, is): {wrong}{_REMEDY}"
+
+
+def test_every_settings_module_of_the_services_is_looked_at() -> None:
+    modules = {
+        f"{path.parent.name}.settings" for path in (_ROOT / "services").glob("*/settings.py")
+    }
+    assert modules <= {settings.__module__ for settings in settings_classes()}
