@@ -62,9 +62,10 @@ def _generated(
             f"SIMULATOR_START was {settings.simulator_start!r}, which is in the future; allowed: "
             "a past time"
         )
-    # The market opened on a full hour (or minute), so that its first candle is whole.
+    # The market opened on a full hour or minute, so that its first candle is whole.
     opened_ns = start_ns - settings.history_ns
-    opened_ns -= opened_ns % (_HOUR_NS if settings.history_ns >= _HOUR_NS else _MINUTE_NS)
+    grid_ns = next((each for each in (_HOUR_NS, _MINUTE_NS) if settings.history_ns >= each), 1)
+    opened_ns -= opened_ns % grid_ns
     names = settings.product_ids or _DEFAULT_PRODUCTS[settings.exchange]
     quiet = set(settings.simulator_quiet_products)
     weights = {name: character(name).weight for name in names if name not in quiet}

@@ -9,6 +9,7 @@ from exchange_simulator.settings import SimulatorSettings, flags_to_environment
 from ohlc_core.runtime.service import Runtime, run_service
 
 _STOP_POLL_SECONDS = 0.05
+_ALLOWED_SILENCE_SECONDS = 5.0
 
 
 def run(settings: SimulatorSettings, runtime: Runtime) -> None:
@@ -19,7 +20,10 @@ def run(settings: SimulatorSettings, runtime: Runtime) -> None:
 async def _serve(settings: SimulatorSettings, server: SimulatorServer, runtime: Runtime) -> None:
     async with server.listen(settings.simulator_host, settings.simulator_port) as addresses:
         _announce(settings, addresses)
+        runtime.health.expect("market", _ALLOWED_SILENCE_SECONDS)
         while not runtime.stop.is_set():
+            if server.is_market_running:
+                runtime.health.progress("market")
             await asyncio.sleep(_STOP_POLL_SECONDS)
 
 

@@ -50,6 +50,12 @@ class SimulatorServer:
         self._board = board
         self._with_control = with_control
         self._tasks: set[asyncio.Task[None]] = set()
+        self._market: asyncio.Task[None] | None = None
+
+    @property
+    def is_market_running(self) -> bool:
+        """Whether the market's task lives."""
+        return self._market is not None and not self._market.done()
 
     @contextlib.asynccontextmanager
     async def listen(self, host: str, port: int) -> AsyncIterator[Addresses]:
@@ -68,7 +74,7 @@ class SimulatorServer:
                 f"can not listen on {host}:{port} ({error.strerror}); set SIMULATOR_PORT to a "
                 "free port, or 0 for any"
             ) from None
-        feed = asyncio.create_task(self._feed.run())
+        self._market = asyncio.create_task(self._feed.run())
         try:
             await web.SockSite(runner, listener).start()
             address = f"{host}:{listener.getsockname()[1]}"
@@ -78,7 +84,7 @@ class SimulatorServer:
                 f"http://{address}/control" if self._with_control else None,
             )
         finally:
-            await _cancel(feed, *self._tasks)
+            await _cancel(self._market, *self._tasks)
             await runner.cleanup()
 
     def _application(self) -> web.Application:

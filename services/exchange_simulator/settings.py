@@ -9,6 +9,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from exchange_simulator.market.products import parse_product
 from exchange_simulator.text import NS
 from ohlc_core.settings.groups import Duration, ObservabilitySettings, TextList, duration_us
 
@@ -26,8 +27,8 @@ class SimulatorSettings(ObservabilitySettings):
     )
     product_ids: TextList = Field(
         (),
-        description="comma-separated products, e.g. BTC/USD,ETH/USD (empty: the exchange's usual "
-        "ones, or those of the trades file)",
+        description="comma-separated products, as the exchange names them or as BTC/USD (empty: "
+        "its usual ones, or those of the trades file)",
     )
     simulator_host: str = Field("127.0.0.1", description="address to listen on")
     simulator_port: int = Field(
@@ -46,7 +47,7 @@ class SimulatorSettings(ObservabilitySettings):
         8, gt=0, le=20_000, description="trades per simulated second of all products, to 20000"
     )
     simulator_history: Duration = Field(
-        "3h", description="generated history before the start, e.g. 3h or 0"
+        "2h", description="generated history before the start, e.g. 3h or 0"
     )
     simulator_quiet_products: TextList = Field(
         ("LTC/USD", "LTC/USDT"), description="products that trade once in a few minutes"
@@ -67,6 +68,11 @@ class SimulatorSettings(ObservabilitySettings):
         "", description="path of a JSON file of faults (docs/simulator.md), or empty"
     )
     simulator_control: bool = Field(True, description="true or false: whether /control exists")
+
+    @field_validator("product_ids", "simulator_quiet_products")
+    @classmethod
+    def _in_the_models_names(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(parse_product(name) for name in names))
 
     @field_validator("simulator_start")
     @classmethod

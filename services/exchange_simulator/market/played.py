@@ -6,11 +6,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import NamedTuple
 
-from exchange_simulator.market.products import Product
+from exchange_simulator.market.products import QUOTES, Product, parse_product
 from exchange_simulator.market.trade_log import Row
 from ohlc_core.settings.base import SettingsError
 
-_QUOTES = ("USDT", "USDC", "USD", "EUR", "GBP", "CAD", "AUD", "CHF", "JPY", "ETH", "XBT")
 _CURRENCIES = {"XBT": "BTC", "XDG": "DOGE"}
 _LEGACY_PAIR_LENGTH = 8  # XXBTZUSD: X or Z stands before each three-letter currency
 _INT64 = 1 << 63
@@ -55,16 +54,16 @@ def product_of_key(key: str) -> str:
         SettingsError: the quote currency is not one of those known here.
     """
     if len(key) == _LEGACY_PAIR_LENGTH and key[0] in "XZ" and key[4] in "XZ":
-        base, quote = key[1:4], key[5:]
-    else:
-        quote = next((each for each in _QUOTES if key.endswith(each) and key != each), "")
-        base = key.removesuffix(quote)
-        if not quote:
-            raise SettingsError(
-                f"SIMULATOR_TRADES_FILE holds pair {key!r}; allowed: pairs quoted in "
-                + ", ".join(_QUOTES)
-            )
-    return f"{_CURRENCIES.get(base, base)}/{_CURRENCIES.get(quote, quote)}"
+        key = f"{key[1:4]}/{key[5:]}"
+    for theirs, usual in _CURRENCIES.items():
+        key = key.replace(theirs, usual)
+    try:
+        return parse_product(key)
+    except ValueError as error:
+        raise SettingsError(
+            f"SIMULATOR_TRADES_FILE holds pair {key!r} ({error}); allowed: pairs quoted in "
+            + ", ".join(QUOTES)
+        ) from None
 
 
 def _files(paths: Sequence[Path]) -> Iterable[Path]:

@@ -52,6 +52,26 @@ _KNOWN = {
 }
 
 
+#: Quote currencies by which names without a separator are split; longer ones first.
+QUOTES = ("USDT", "USDC", "USD", "EUR", "GBP", "CAD", "AUD", "CHF", "JPY", "BTC", "ETH")
+
+
+def parse_product(text: str) -> str:
+    """Return ``BTC/USD`` for ``BTC/USD``, ``BTC-USD``, ``BTCUSD`` or ``btcusd``.
+
+    Raises:
+        ValueError: the text is no pair, or its quote currency is unknown.
+    """
+    name = text.upper().replace("-", "/")
+    base, slash, quote = name.partition("/")
+    if not slash:
+        quote = next((each for each in QUOTES if name.endswith(each)), "")
+        base = name.removesuffix(quote)
+    if not (base.isalnum() and quote.isalnum() and name.isascii()):
+        raise ValueError(f"{text!r} is no pair of currencies")
+    return f"{base}/{quote}"
+
+
 def character(name: str) -> Character:
     """Return the character of a product: the known one, or one derived from its name alone."""
     known = _KNOWN.get(name)

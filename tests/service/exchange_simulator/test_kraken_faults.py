@@ -25,7 +25,7 @@ SUBSCRIBE = {
 @pytest.fixture
 def simulator() -> Iterator[Simulator]:
     with start_simulator(
-        simulator_rate=300, simulator_history="1m", product_ids="BTC/USD"
+        simulator_rate=1000, simulator_history="5s", product_ids="BTC/USD"
     ) as started:
         yield started
 
@@ -193,9 +193,18 @@ def test_jumped_ids_never_exist(simulator: Simulator) -> None:
 def test_repeated_frames(simulator: Simulator) -> None:
     with subscribed(simulator) as reader:
         simulator.control.order({"fault": "repeat", "frames": 5})
-        ids_until(reader, 200)
-    trades = [text for text in reader.texts if '"channel":"trade","type"' in str(text)]
-    assert len(trades) - len(set(trades)) == 5
+        wait_until(lambda: repeated(reader) == 5, 20, "five frames come twice", every=0)
+        ids_until(reader, 50)
+        assert repeated(reader) == 5
+
+
+def repeated(reader: FrameReader) -> int:
+    """Read on; return how many frames so far came right after their equal."""
+    ids_until(reader, 1)
+    return sum(
+        before == after and '"type":"update"' in str(before)
+        for before, after in itertools.pairwise(reader.texts)
+    )
 
 
 @pytest.mark.parametrize("scope", ["frame", "frames"])
