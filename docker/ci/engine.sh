@@ -12,6 +12,7 @@ ENGINE_STARTED_PID=""
 say() { printf 'compose-test: %s\n' "$*" >&2; }
 
 # Say why no engine can be had; the caller turns it into a skip or, with REQUIRE_DOCKER=1, a failure.
+# shellcheck disable=SC2034 # read by the script that sources this
 engine_missing() {
     ENGINE_MISSING_REASON="$*"
     return 1

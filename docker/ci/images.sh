@@ -26,6 +26,7 @@ python_image() {
 }
 
 # Sets BROKER_KIND to redpanda or kafka, and STANDIN_BROKER_IMAGE for the latter.
+# shellcheck disable=SC2034 # BROKER_KIND is read by the script that sources this
 broker_image() {
     local here=$1 repo=$2 python=$3 image jars context
     image=${REDPANDA_IMAGE:-$(sed -n 's/.*REDPANDA_IMAGE:-\([^}]*\)}.*/\1/p' "$repo/docker-compose.yml" | head -n 1)}

@@ -33,8 +33,8 @@ debootstrap --variant=minbase \
 mkdir -p "$root/usr/local/bin" "$root/usr/local/lib"
 tar -C "$prefix/lib" -cf - --exclude=test --exclude=tests --exclude=idlelib --exclude=tkinter \
     --exclude=turtledemo --exclude='config-3.12*' --exclude='*.a' --exclude=__pycache__ \
-    --exclude='python3.12/site-packages/*' python3.12 $(cd "$prefix/lib" && echo libpython3*.so*) |
-    tar -C "$root/usr/local/lib" -xf -
+    --exclude='python3.12/site-packages/*' python3.12 | tar -C "$root/usr/local/lib" -xf -
+cp -a "$prefix"/lib/libpython3*.so* "$root/usr/local/lib/" 2>/dev/null || true # a static build has none
 cp "$prefix/bin/python3.12" "$root/usr/local/bin/"
 ln -s python3.12 "$root/usr/local/bin/python3"
 ln -s python3.12 "$root/usr/local/bin/python"
