@@ -39,15 +39,18 @@ def wait_for_broker(settings: KafkaSettings) -> AdminClient:
 def ensure_topics(settings: KafkaSettings, names: TopicNames, topics: Iterable[str]) -> None:
     """Create those of ``topics`` that do not exist.
 
-    A backfill's records carry old timestamps, which retention by time would delete at once, so
-    its topics are kept until they are removed.
+    Retention is by size, never by time: records carry event times, so that retention by time would
+    delete history that is filled in (START_FROM a month ago) before it was read. A backfill's
+    topics are kept whole until they are removed.
 
     Raises:
         BrokerUnavailableError: the broker did not answer.
         KafkaException: the broker refused to create a topic.
     """
     admin = wait_for_broker(settings)
-    config = {"retention.ms": "-1"} if names.is_backfill else {}
+    config = {"retention.ms": "-1"}
+    if not names.is_backfill:
+        config["retention.bytes"] = str(settings.topic_retention_bytes)
     wanted = [
         NewTopic(topic, settings.topic_partitions, settings.topic_replication, config=config)
         for topic in topics

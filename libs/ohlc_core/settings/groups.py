@@ -61,6 +61,11 @@ class KafkaSettings(EnvSettings):
     )
     topic_partitions: int = Field(4, ge=1, le=10_000, description="1 to 10000")
     topic_replication: int = Field(1, ge=1, le=7, description="1 to 7")
+    topic_retention_bytes: int = Field(
+        1_073_741_824,
+        ge=-1,
+        description="bytes a partition of a live topic keeps (-1: all), for topics not yet created",
+    )
 
     @model_validator(mode="after")
     def _sasl_is_whole(self) -> "KafkaSettings":
