@@ -1,0 +1,36 @@
+"""``make run`` without a network: one clear line, and it keeps trying."""
+
+import signal
+
+import pytest
+
+from local_stack.brokers import noida
+from local_stack.ports import free_port
+from support.processes import Processes
+from support.wait import wait_until
+
+pytestmark = pytest.mark.e2e
+
+
+def test_an_unreachable_exchange_is_told_in_one_line_and_tried_again(
+    processes: Processes,
+) -> None:
+    if lacking := noida.missing():
+        pytest.skip(lacking)
+    nowhere = f"127.0.0.1:{free_port()}"
+    settings = {
+        "LOCAL_BROKER": "noida",
+        "EXCHANGE_WS_URL": f"ws://{nowhere}/v2",
+        "EXCHANGE_REST_URL": f"http://{nowhere}",
+        "START_FROM": "now",
+        "CONNECT_BACKOFF_SECONDS": "0.2",
+    }
+    run = processes("local-stack", settings, args=("run",))
+    run.wait_for_log("trade-producer: ", 60)
+    log = run.log_file.parent / "run" / "run" / "logs" / "trade-producer.log"
+    wait_until(lambda: log.read_text().count(" WARNING ") >= 3, 60, "further attempts")
+    told = [line for line in run.log_lines() if line.startswith("trade-producer: ")]
+    assert len(told) <= 2, told
+    assert any(nowhere in line for line in told), told
+    run.signal(signal.SIGINT)
+    assert run.wait(60) == 0
