@@ -5,19 +5,16 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from pathlib import Path
 from typing import NamedTuple
 
 from loguru import logger
 
-from exchange_adapters.adapter import ExchangeAdapter, ExchangeError, UnknownProductError
-from exchange_adapters.registry import adapter_for
-from exchange_adapters.rest import RestFetcher, RetryPolicy, StoppedError
+from exchange_adapters.adapter import ExchangeError
+from exchange_adapters.rest import StoppedError
 from ohlc_core.domain.interval import Interval
-from ohlc_core.domain.trade import SEQUENTIAL_ID_EXCHANGES, ProductKey
+from ohlc_core.domain.trade import ProductKey
 from ohlc_core.kafka.topics import ensure_topics
 from ohlc_core.runtime.service import FatalError, Runtime, run_service
-from ohlc_core.settings.base import SettingsError
 from ohlc_core.wire.topics import TopicNames, topic_names
 from trade_replayer.hand_over import first_whole_window_us, live_start_us
 from trade_replayer.order import DisorderError
@@ -27,16 +24,11 @@ from trade_replayer.replay import Job, ProductReplay
 from trade_replayer.run_id import run_id
 from trade_replayer.settings import ReplayerSettings
 from trade_replayer.sources.base import SourceError, TradeSource
-from trade_replayer.sources.history_files import FileSource
-from trade_replayer.sources.page_cache import CachedFetch
-from trade_replayer.sources.query import QuerySource
-from trade_replayer.sources.rest import RestSource
+from trade_replayer.sources.opening import open_source
 from trade_replayer.topic_state import ReplayedSoFar, replayed_so_far
 
-# A backfill runs for hours unattended: an exchange may be away for about ten minutes.
-_PATIENCE = RetryPolicy(attempts=24)
-# Kraken counts calls by address and pair, the others by address alone.
-_LIMITED_BY_PRODUCT = frozenset({"kraken"})
+# The spacing of calls is no news; longer waits are.
+_TOLD_WAIT_SECONDS = 2.0
 _HEALTHY_WITHIN_SECONDS = 120.0
 
 
@@ -70,9 +62,6 @@ def run(settings: ReplayerSettings, runtime: Runtime) -> None:
     print_summary(plan.products, run_name, time.monotonic() - began)
 
 
-# --- what is to be replayed ------------------------------------------------------------------
-
-
 def _plan(settings: ReplayerSettings, runtime: Runtime) -> _Plan:
     """Open the source, check the products, and fix the period.
 
@@ -81,89 +70,28 @@ def _plan(settings: ReplayerSettings, runtime: Runtime) -> _Plan:
         FatalError: the exchange can not be asked.
     """
     now_us = _wall_clock_us()
-    products = [
-        ProductProgress(ProductKey(settings.exchange, product_id), settings.from_us, now_us)
-        for product_id in settings.product_ids
-    ]
-    source: TradeSource
-    if settings.replay_source == "rest":
-        source = _rest_source(settings, runtime, products)
-    else:
-        stored = _stored_source(settings)
-        source = stored
-        for product in products:
-            if product.from_us is None:
-                product.from_us = stored.first_us(product.key.product_id)
-    if settings.to_us is not None:
-        for product in products:
-            product.to_us = min(product.to_us, settings.to_us)
-    return _Plan(source, products)
-
-
-def _stored_source(settings: ReplayerSettings) -> FileSource | QuerySource:
-    sequential = settings.exchange in SEQUENTIAL_ID_EXCHANGES
-    if settings.replay_source == "files":
-        return FileSource(settings.replay_path, settings.product_ids, sequential=sequential)
-    return QuerySource(settings.replay_query, settings.product_ids, sequential=sequential)
-
-
-def _rest_source(
-    settings: ReplayerSettings, runtime: Runtime, products: list[ProductProgress]
-) -> RestSource:
-    adapter = adapter_for(settings.exchange)
-    shared: RestFetcher | None = None
-    fetches: dict[str, CachedFetch] = {}
-    for product in products:
-        own = shared or _fetcher(settings, runtime, adapter, product)
-        if settings.exchange not in _LIMITED_BY_PRODUCT:
-            shared = own
-        folder = (
-            None
-            if settings.replay_cache == "off"
-            else Path(settings.replay_cache) / settings.exchange
+    products = {
+        product_id: ProductProgress(
+            ProductKey(settings.exchange, product_id), settings.from_us, now_us
         )
-        fetches[product.key.product_id] = CachedFetch(own, adapter.check, folder, own.base_url)
-    source = RestSource(adapter, fetches.__getitem__)
-    for product in products:
-        _check_product(source, product)
-    return source
+        for product_id in settings.product_ids
+    }
 
-
-def _fetcher(
-    settings: ReplayerSettings,
-    runtime: Runtime,
-    adapter: ExchangeAdapter,
-    product: ProductProgress,
-) -> RestFetcher:
-    def waiting(why: str, seconds: float) -> None:
+    def waiting(product_id: str, why: str, seconds: float) -> None:
         runtime.health.progress("replay")
-        if seconds >= 2.0:
+        if seconds >= _TOLD_WAIT_SECONDS:
+            product = products[product_id]
             product.note = f"{seconds:.0f} s, {why}"
             logger.info("{}: waiting {:.1f} s: {}", product.key, seconds, why)
 
-    return RestFetcher(
-        adapter,
-        settings.exchange_rest_url,
-        stop=runtime.stop,
-        policy=_PATIENCE,
-        interval_seconds=settings.rest_interval_seconds,
-        on_wait=waiting,
-    )
-
-
-def _check_product(source: RestSource, product: ProductProgress) -> None:
-    """Ask the exchange about the product, and take its clock where it is behind ours."""
-    try:
-        clock_us = source.check(product.key.product_id)
-    except UnknownProductError as error:
-        raise SettingsError(
-            f"PRODUCT_IDS holds {product.key.product_id!r}, to which {product.key.exchange} "
-            f"says: {error}"
-        ) from None
-    except ExchangeError as error:
-        raise FatalError(f"{product.key}: {error}") from None
-    if clock_us is not None:
-        product.to_us = min(product.to_us, clock_us)
+    opened = open_source(settings, runtime.stop, waiting)
+    for product_id, product in products.items():
+        if product.from_us is None:
+            product.from_us = opened.first_us[product_id]
+        # Never beyond the exchange's own clock, nor beyond this machine's.
+        ends = (product.to_us, opened.clock_us, settings.to_us)
+        product.to_us = min(end for end in ends if end is not None)
+    return _Plan(opened.source, list(products.values()))
 
 
 # --- replaying -------------------------------------------------------------------------------

@@ -10,20 +10,17 @@ from loguru import logger
 from exchange_adapters.adapter import Position
 from ohlc_core.domain.trade import ProductKey
 from ohlc_core.wire.messages import GapMessage, StartMessage, WatermarkMessage
-from trade_replayer.made_ids import IdMaker
-from trade_replayer.order import Fresh, TradeOrder
+from trade_replayer.history import Wanted, pieces, read_history
+from trade_replayer.order import Fresh, Hole
 from trade_replayer.progress import REJECTED, ProductProgress
 from trade_replayer.publisher import Publisher
 from trade_replayer.records import records_of
 from trade_replayer.sources.base import TradeSource
-from trade_replayer.tables import RawBatch, RejectedRow, clean
+from trade_replayer.tables import RejectedRow
 from trade_replayer.topic_state import ReplayedSoFar
 
-# A source is read this much past the end, because stamps may step back a little in it.
-_PAST_END_US = 1_000_000
 # An exchange's newest trades reach its REST pages within this time.
 _SETTLE_US = 3_000_000
-_COUNT_DIGITS = 15
 
 
 class Job(NamedTuple):
@@ -64,8 +61,6 @@ class ProductReplay:
         self._progress = progress
         self._so_far = so_far
         self._last = so_far.last
-        self._ids = IdMaker()
-        self._order: TradeOrder | None = None
 
     def run(self) -> None:
         """Append what is missing of the product's records; `ProductProgress.is_done` tells
@@ -117,68 +112,34 @@ class ProductReplay:
     def _append_once(self) -> bool:
         """Read the source once, from where the product is. Return False when stopped."""
         job, progress = self._job, self._progress
-        self._ids, self._order = IdMaker(), None
-        for batch in job.source.batches(
-            self._key.product_id, progress.from_us or 0, progress.to_us, self._last
-        ):
+        wanted = Wanted(self._key, progress.from_us or 0, progress.to_us, self._last)
+        for step in read_history(job.source, wanted):
             if job.stop.is_set():
                 return False
             job.progress()
-            if self._append_batch(batch):
-                break
+            progress.repeated += step.repeated
+            progress.missing += step.missing
+            for row in step.rejected:
+                self._reject(step.part, row)
+            self._append_rows(step.fresh)
         return not job.stop.is_set()
-
-    def _append_batch(self, batch: RawBatch) -> bool:
-        """Append what is new in the batch. Return whether the end of the period was passed."""
-        table, rejected = clean(batch)
-        if not batch.has_ids:
-            table = self._ids.assign(batch.part, table)
-        is_past_end = bool(table.height) and (
-            int(table["timestamp_us"][-1]) >= self._progress.to_us + _PAST_END_US
-        )
-        in_period = pl.col("timestamp_us").is_between(
-            self._progress.from_us or 0, self._progress.to_us, closed="left"
-        )
-        fresh = self._new_rows(batch.part, table.filter(in_period))
-        if fresh.table.height or table.is_empty():
-            for row in rejected:
-                self._reject(batch.part, row)
-        self._append_rows(fresh)
-        return is_past_end
-
-    def _new_rows(self, part: str, table: pl.DataFrame) -> Fresh:
-        if table.is_empty():
-            return Fresh(table, [])
-        if self._order is None:
-            self._order = TradeOrder(by_id=self._counts_up(table["trade_id"][0]), after=self._last)
-        before_repeated, before_missing = self._order.repeated, self._order.missing
-        fresh = self._order.take(part, table)
-        self._progress.repeated += self._order.repeated - before_repeated
-        self._progress.missing += self._order.missing - before_missing
-        return fresh
-
-    def _counts_up(self, trade_id: str) -> bool:
-        """Whether the ids count trades. Ids made of a time (by an adapter, for the pages of years
-        in which an exchange told none) are numbers too, far beyond any count."""
-        is_count = trade_id.isascii() and trade_id.isdecimal() and len(trade_id) <= _COUNT_DIGITS
-        return self._key.has_sequential_ids and is_count
 
     def _append_rows(self, fresh: Fresh) -> None:
         """Append the rows, and the gaps among them where the exchange itself lacks trades."""
-        begin = 0
-        for hole in fresh.holes if self._job.source.is_live else []:
-            self._append_trades(fresh.table.slice(begin, hole.row - begin))
-            logger.warning(
-                "{}: the exchange's history has no trades {} to {}",
-                self._key,
-                hole.first,
-                hole.last,
-            )
-            gap = GapMessage(*self._key, str(hole.first), str(hole.last))
-            at_us = int(fresh.table["timestamp_us"][hole.row])
-            self._job.publisher.message(self._key, gap, at_us)
-            begin = hole.row
-        self._append_trades(fresh.table.slice(begin))
+        if not self._job.source.is_live:
+            self._append_trades(fresh.table)
+            return
+        for hole, table in pieces(fresh):
+            if hole is not None:
+                self._append_gap(hole, int(table["timestamp_us"][0]))
+            self._append_trades(table)
+
+    def _append_gap(self, hole: Hole, at_us: int) -> None:
+        logger.warning(
+            "{}: the exchange's history has no trades {} to {}", self._key, hole.first, hole.last
+        )
+        gap = GapMessage(*self._key, str(hole.first), str(hole.last))
+        self._job.publisher.message(self._key, gap, at_us)
 
     def _append_trades(self, table: pl.DataFrame) -> None:
         job, key = self._job, self._key

@@ -34,22 +34,14 @@ def midnight_us(day: date) -> int:
     return (day - _EPOCH_DAY).days * _DAY_US
 
 
-class ReplayerSettings(
-    KafkaSettings, RunSettings, ObservabilitySettings, ProductSettings, IntervalSettings
-):
-    """Settings of ``trade-replayer``."""
+class HistorySettings(ObservabilitySettings, ProductSettings, IntervalSettings):
+    """Which history, of which period, from where."""
 
     from_day: Day = Field(None, description="YYYY-MM-DD, UTC, the first day")
     to_day: Day = Field(None, description="YYYY-MM-DD, UTC, exclusive (empty: until now)")
     replay_source: Literal["rest", "files", "sql"] = Field("rest", description="rest, files or sql")
     replay_path: str = Field("", description="a file, a folder or a glob, with REPLAY_SOURCE=files")
     replay_query: str = Field("", description="a query DuckDB can run, with REPLAY_SOURCE=sql")
-    replay_batch: int = Field(
-        500, ge=1, le=5_000, description="trades in one record at most, 1 to 5000"
-    )
-    replay_workers: int = Field(
-        4, ge=1, le=64, description="products replayed at the same time, 1 to 64"
-    )
     replay_cache: str = Field(
         "data/rest-pages", description="folder for REST pages already fetched (off: no cache)"
     )
@@ -58,9 +50,7 @@ class ReplayerSettings(
     )
 
     @model_validator(mode="after")
-    def _source_is_whole(self) -> "ReplayerSettings":
-        if self.replay_source == "rest" and self.from_day is None:
-            raise ValueError("FROM_DAY is not set, which REPLAY_SOURCE=rest needs; e.g. 2023-08-01")
+    def _source_is_whole(self) -> "HistorySettings":
         if self.replay_source == "files" and not self.replay_path:
             raise ValueError(
                 "REPLAY_PATH is not set, which REPLAY_SOURCE=files needs: a file, folder or glob"
@@ -73,7 +63,7 @@ class ReplayerSettings(
         return self
 
     @model_validator(mode="after")
-    def _days_are_in_order(self) -> "ReplayerSettings":
+    def _days_are_in_order(self) -> "HistorySettings":
         if self.from_day is not None and self.to_day is not None and self.from_day >= self.to_day:
             raise ValueError(
                 f"TO_DAY was {self.to_day}, not after FROM_DAY {self.from_day}; "
@@ -90,3 +80,20 @@ class ReplayerSettings(
     def to_us(self) -> int | None:
         """Midnight of TO_DAY, or None for until now."""
         return None if self.to_day is None else midnight_us(self.to_day)
+
+
+class ReplayerSettings(HistorySettings, KafkaSettings, RunSettings):
+    """Settings of ``trade-replayer``."""
+
+    replay_batch: int = Field(
+        500, ge=1, le=5_000, description="trades in one record at most, 1 to 5000"
+    )
+    replay_workers: int = Field(
+        4, ge=1, le=64, description="products replayed at the same time, 1 to 64"
+    )
+
+    @model_validator(mode="after")
+    def _has_a_beginning(self) -> "ReplayerSettings":
+        if self.replay_source == "rest" and self.from_day is None:
+            raise ValueError("FROM_DAY is not set, which REPLAY_SOURCE=rest needs; e.g. 2023-08-01")
+        return self

@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+from local_stack.backfill_proof import prove
 from local_stack.demo_store import set_demo_store_aside
 from local_stack.errors import StackError
 from local_stack.pipeline import Pipeline, running
@@ -72,6 +73,7 @@ def _run(pipeline: Pipeline, topics: TopicNames, view: PlainView, stop: StopRequ
         _wait_until_stored(pipeline, topics, view, stop)
         if not stop.is_set:
             pipeline.stop_services()
+            prove(pipeline.kafka, settings, topics, view)
             delete_run(pipeline.kafka, topics)
     return code
 

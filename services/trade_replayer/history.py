@@ -1,0 +1,108 @@
+"""A source's rows made into new, good, ordered trades of one product and period."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import polars as pl
+
+from exchange_adapters.adapter import Position
+from ohlc_core.domain.trade import ProductKey
+from trade_replayer.made_ids import IdMaker
+from trade_replayer.order import Fresh, Hole, TradeOrder
+from trade_replayer.sources.base import TradeSource
+from trade_replayer.tables import RawBatch, RejectedRow, clean
+
+# A source is read this much past the end, because stamps may step back a little in it.
+_PAST_END_US = 1_000_000
+# Ids made of a time have more digits than any count of trades.
+_COUNT_DIGITS = 15
+
+
+class Wanted(NamedTuple):
+    """Which trades: of a product, in [from_us, to_us), after a known one."""
+
+    key: ProductKey
+    from_us: int
+    to_us: int
+    after: Position | None = None
+
+
+class Step(NamedTuple):
+    """One batch of a source, read.
+
+    Attributes:
+        part: the file, page or query it is from.
+        fresh: its new trades.
+        rejected: its rows that are no trades.
+        repeated, missing: rows left out because they were known, and ids that were skipped.
+    """
+
+    part: str
+    fresh: Fresh
+    rejected: list[RejectedRow]
+    repeated: int
+    missing: int
+
+
+def pieces(fresh: Fresh) -> Iterator[tuple[Hole | None, pl.DataFrame]]:
+    """Yield the rows cut at the skipped ids; each piece with what was skipped before it."""
+    before, begin = None, 0
+    for hole in fresh.holes:
+        yield before, fresh.table.slice(begin, hole.row - begin)
+        before, begin = hole, hole.row
+    yield before, fresh.table.slice(begin)
+
+
+def read_history(source: TradeSource, wanted: Wanted) -> Iterator[Step]:
+    """Yield the wanted trades of a source, in the exchange's order, each once.
+
+    Raises:
+        SourceError, ExchangeError: the source can not be read.
+        DisorderError: it is not in order.
+    """
+    reader = _Reader(wanted)
+    batches = source.batches(wanted.key.product_id, wanted.from_us, wanted.to_us, wanted.after)
+    for batch in batches:
+        step, is_past_end = reader.step(batch)
+        yield step
+        if is_past_end:
+            return
+
+
+class _Reader:
+    def __init__(self, wanted: Wanted) -> None:
+        self._wanted = wanted
+        self._ids = IdMaker()
+        self._order: TradeOrder | None = None
+
+    def step(self, batch: RawBatch) -> tuple[Step, bool]:
+        """Return what is new in the batch, and whether it passed the end of the period."""
+        wanted = self._wanted
+        table, rejected = clean(batch)
+        if not batch.has_ids:
+            table = self._ids.assign(batch.part, table)
+        is_past_end = bool(table.height) and (
+            int(table["timestamp_us"][-1]) >= wanted.to_us + _PAST_END_US
+        )
+        in_period = pl.col("timestamp_us").is_between(wanted.from_us, wanted.to_us, closed="left")
+        candidates = table.filter(in_period)
+        if candidates.is_empty():
+            # Rejected rows are told with the trades around them, not of times outside.
+            told = rejected if table.is_empty() else []
+            return Step(batch.part, Fresh(candidates, []), told, 0, 0), is_past_end
+        if self._order is None:
+            by_id = _counts_trades(wanted.key, candidates["trade_id"][0])
+            self._order = TradeOrder(by_id=by_id, after=wanted.after)
+        order = self._order
+        repeated, missing = order.repeated, order.missing
+        fresh = order.take(batch.part, candidates)
+        told = rejected if fresh.table.height else []
+        step = Step(batch.part, fresh, told, order.repeated - repeated, order.missing - missing)
+        return step, is_past_end
+
+
+def _counts_trades(key: ProductKey, trade_id: str) -> bool:
+    """Whether the ids count trades. Ids made of a time (by an adapter, for the pages of years in
+    which an exchange told none) are numbers too, far beyond any count."""
+    is_count = trade_id.isascii() and trade_id.isdecimal() and len(trade_id) <= _COUNT_DIGITS
+    return key.has_sequential_ids and is_count
