@@ -1,8 +1,11 @@
 """The wiring: quixstreams reads trades, keeps state, and produces candles and dead letters."""
 
 import json
+import threading
 import time
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from ohlc_core.domain.product_candles import ProductCandles
@@ -28,6 +31,35 @@ from ohlc_aggregator.settings import AggregatorSettings
 _POLL = "poll"
 _STATISTICS_MS = 1_000
 _ALLOWED_SILENCE_SECONDS = 60.0
+
+
+class StoppableApplication(Application):
+    """Leaves the signals to the service's frame; see `stopping`.
+
+    quixstreams' own handlers lose a signal that arrives before its loop has begun.
+    """
+
+    def _setup_signal_handlers(self) -> None:
+        """Keep the handlers that are there."""
+
+
+@contextmanager
+def stopping(app: Application, stop: threading.Event) -> Iterator[None]:
+    """Stop the application, which runs meanwhile, once ``stop`` is set, whenever that is."""
+    ended = threading.Event()
+
+    def watch() -> None:
+        stop.wait()
+        # Again and again: starting its loop makes the application forget an earlier stop.
+        while not ended.wait(0.1):
+            app.stop()
+
+    watcher = threading.Thread(target=watch, name="stop", daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        ended.set()
 
 
 def now_us() -> int:
@@ -104,7 +136,7 @@ def _application(settings: AggregatorSettings, runtime: Runtime) -> Application:
         "auto.offset.reset",
         "enable.auto.commit",
     }
-    return Application(
+    return StoppableApplication(
         broker_address=connection,
         consumer_group=group,
         auto_offset_reset="earliest",

@@ -23,7 +23,7 @@ def run(settings: AggregatorSettings, runtime: Runtime) -> None:
     from quixstreams.state.exceptions import StateError
     from quixstreams.state.rocksdb import RocksDBCorruptedError
 
-    from ohlc_aggregator.application import build
+    from ohlc_aggregator.application import build, stopping
 
     app = build(settings, runtime)
     logger.info(
@@ -35,7 +35,8 @@ def run(settings: AggregatorSettings, runtime: Runtime) -> None:
         settings.processing_guarantee,
     )
     try:
-        app.run()
+        with stopping(app, runtime.stop):
+            app.run()
     except KafkaBrokerUnavailableError as error:
         raise FatalError(
             f"the broker at {settings.kafka_broker_address} went away: {error}"

@@ -154,6 +154,8 @@ def test_wrong_settings_end_it_with_the_services_own_words(processes: Processes)
     assert demo.wait(60) == 2
     assert "trade-producer was given wrong settings" in demo.log()
     assert "START_FROM was 'yesterday'" in demo.log()
+    # The others were just starting when they were told to stop.
+    assert "did not stop cleanly" not in demo.log()
 
 
 def test_a_wrong_broker_is_named(processes: Processes) -> None:
