@@ -1,7 +1,5 @@
 """The aggregator itself, its own wiring and settings, stopped after the last record."""
 
-import os
-import signal
 import sys
 
 from stopwatch import Stopwatch
@@ -25,7 +23,7 @@ class TimedReader(RecordReader):
             watch.seen = 0
         outgoing = super().read(*args, **kwargs)
         if watch.record():
-            os.kill(os.getpid(), signal.SIGTERM)
+            app.stop()
         return outgoing
 
 
@@ -33,5 +31,6 @@ application.RecordReader = TimedReader  # type: ignore[misc]
 settings = load(AggregatorSettings)
 names = settings.topics
 ensure_topics(settings, names, [names.trades, names.ohlc, names.trades_dlq])
-application.build(settings, Runtime()).run()
+app = application.build(settings, Runtime())
+app.run()
 watch.report()
