@@ -183,25 +183,29 @@ class ProductStream:
             self._let_go = False
         return outputs
 
-    def give_up(self) -> list[Output]:
-        """History can not fill the holes: name them and go on behind them."""
+    def give_up(self, reach: int = 0) -> list[Output]:
+        """History can not fill the first hole: name it and go on behind it.
+
+        Args:
+            reach: history was asked for everything up to this id in vain, so further holes that
+                end before it are given up too.
+        """
         outputs: list[Output] = []
         if not self._parked:
             return outputs
+        first_id = min(self._parked)
         if self._last is None:
             # Nothing tells how many trades lie before the first live one.
-            first = self._parked[min(self._parked)].trade
-            outputs += self._begin_now(first.timestamp_us + 1)
-            self._last_id = min(self._parked) - 1
-        while self._dense and self._parked:
-            first_id = min(self._parked)
-            if first_id > self._last_id + 1:
-                outputs.append(self._give_up_until(first_id))
-            outputs += self._drain()
-        outputs += self._drain_all()
+            outputs += self._begin_now(self._parked[first_id].trade.timestamp_us + 1)
+            self._last_id = first_id - 1
+        if self._dense:
+            outputs += self._give_up_holes(first_id, reach)
+        else:
+            outputs += self._drain_all()
         self._hole_open = False
-        self._proven = not self._let_go
-        self._let_go = False
+        self._watch_holes()
+        self._proven = not (self._parked or self._let_go)
+        self._let_go = self._let_go and bool(self._parked)
         return outputs
 
     # --- how ------------------------------------------------------------------------------
@@ -218,7 +222,6 @@ class ProductStream:
             return []
         base = before[-1]
         self._move_to(Position(base.trade_id, base.timestamp_us))
-        self._parked = {key: it for key, it in self._parked.items() if key > self._last_id}
         return [] if self._begun else self._begin_now(self._from_us)
 
     def _begun_by_history(self, trades: Sequence[Trade]) -> bool:
@@ -266,7 +269,8 @@ class ProductStream:
 
     def _take_dense(self, source: Source, trades: Iterable[Trade]) -> list[Output]:
         run: list[Trade] = []
-        outputs: list[Output] = []
+        # What was parked before the beginning's place among the ids was known may run on now.
+        outputs = self._drain() if self._last is not None and self._parked else []
         for trade in trades:
             trade_id = int(trade.trade_id)
             if self._last is None or trade_id > self._last_id + 1:
@@ -277,6 +281,7 @@ class ProductStream:
                     self._park(trade_id, source, trade)
             elif trade_id == self._last_id + 1:
                 run.append(trade)
+                self._parked.pop(trade_id, None)
                 self._last_id = trade_id
                 self._last = Position(trade.trade_id, trade.timestamp_us)
                 if trade_id + 1 in self._parked:
@@ -287,7 +292,6 @@ class ProductStream:
                 self.dropped += 1
         if run:
             outputs.append(Append(source, tuple(run)))
-        self._parked.pop(self._last_id, None)
         self._watch_holes()
         return outputs
 
@@ -324,6 +328,15 @@ class ProductStream:
             self._note(parked.trade)
         return list(_runs(taken))
 
+    def _give_up_holes(self, first_id: int, reach: int) -> list[Output]:
+        outputs: list[Output] = []
+        while self._parked and min(self._parked) <= max(first_id, reach):
+            next_id = min(self._parked)
+            if next_id > self._last_id + 1:
+                outputs.append(self._give_up_until(next_id))
+            outputs += self._drain()
+        return outputs
+
     def _give_up_until(self, first_id: int) -> Gap:
         gap = Gap(self._last_id + 1, first_id - 1)
         self.unresolved += gap.last_missing_id - gap.first_missing_id + 1
@@ -335,6 +348,8 @@ class ProductStream:
         self._last = position
         self._last_id = int(position.trade_id)
         self._seen.start_after(self._last_id)
+        if self._parked:
+            self._parked = {key: it for key, it in self._parked.items() if key > self._last_id}
 
 
 class _RecentIds:

@@ -25,6 +25,7 @@ class FillJob:
 
     Attributes:
         until_id: it may end behind the id before this; may be set while it runs.
+        reach: the greatest id its pages held; 0 before the first.
         subscription: which subscription was in use when it began; None: none.
     """
 
@@ -32,6 +33,7 @@ class FillJob:
         self.product_id = product_id
         self.missing = missing
         self.until_id = missing.until_id
+        self.reach = 0
         self.subscription = subscription
         self.cancelled = threading.Event()
 

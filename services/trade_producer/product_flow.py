@@ -59,6 +59,7 @@ class ProductFlow:
         self._retry_at = 0.0
         self._attempts = 0
         self._tries = 0
+        self._reach = 0
 
     def begin(self, plan: StartPlan, reached_us: int | None) -> None:
         """Set the stream where it begins.
@@ -103,6 +104,8 @@ class ProductFlow:
         """Take a page of history."""
         if job is not self._job:
             return []
+        if trades:
+            job.reach = max(job.reach, int(trades[-1].trade_id))
         outputs = self.stream.history(trades)
         self._steer_job()
         return self._reached(outputs)
@@ -183,6 +186,7 @@ class ProductFlow:
         if end.error is None:
             self._failing_since = None
             self._attempts += 1
+            self._reach = min(self._reach, end.job.reach) if self._attempts > 1 else end.job.reach
         elif self._failing_since is None:
             self._failing_since = now
         is_over = self._attempts >= self._patience.attempts or (
@@ -192,7 +196,7 @@ class ProductFlow:
         if not (is_over and self.stream.parked):
             logger.debug("{}: trades still missing ({})", self.key, why)
             return []
-        outputs = self.stream.give_up()
+        outputs = self.stream.give_up(self._reach)
         for gap in outputs:
             if isinstance(gap, Gap):
                 logger.error(
