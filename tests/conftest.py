@@ -15,6 +15,10 @@ from support.processes import Processes, Script, start_script
 def _require_kafka() -> None:
     if lacking := kafka_jars.missing():
         pytest.skip(f"needs a real Apache Kafka, but {lacking}; install Java 17 and Maven")
+    try:
+        kafka_jars.ensure_jars()
+    except kafka_jars.KafkaJarsError as error:
+        pytest.skip(f"needs a real Apache Kafka, but {error}")
 
 
 @pytest.fixture(scope="session")
