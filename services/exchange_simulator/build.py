@@ -12,6 +12,9 @@ from exchange_simulator.market.generated import generate
 from exchange_simulator.market.market import Listing, Market
 from exchange_simulator.market.played import read_trades_files
 from exchange_simulator.market.products import character
+from exchange_simulator.protocols.binance import Binance
+from exchange_simulator.protocols.bitstamp import Bitstamp
+from exchange_simulator.protocols.coinbase import Coinbase
 from exchange_simulator.protocols.kraken import Kraken
 from exchange_simulator.protocols.protocol import Protocol
 from exchange_simulator.server import SimulatorServer
@@ -21,6 +24,9 @@ from ohlc_core.settings.base import SettingsError
 
 PROTOCOLS: Mapping[str, Callable[[Market, SimulatedClock], Protocol]] = {
     "kraken": Kraken,
+    "coinbase": Coinbase,
+    "binance": Binance,
+    "bitstamp": Bitstamp,
 }
 
 #: A quiet product trades every three minutes on average.

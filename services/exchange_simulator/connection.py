@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import struct
+import time
 from collections import deque
 from typing import NamedTuple
 
@@ -52,6 +53,7 @@ class Connection:
     Attributes:
         session: what the protocol knows of the client.
         trade_frames: how many frames of trades were put in the outbox.
+        opened_at: monotonic seconds.
         sent_something: whether anything was sent since the last heartbeat.
     """
 
@@ -61,6 +63,7 @@ class Connection:
         self.session = session
         self.trade_frames = 0
         self.sent_something = False
+        self.opened_at = time.monotonic()
         self._socket = socket
         self._transport = transport
         self._outbox: deque[_Action] = deque()

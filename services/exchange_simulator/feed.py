@@ -217,10 +217,20 @@ class Feed:
                 [each for each in self.connections if frame.product in each.session.products],
             )
         for connection in self.connections:
+            if self._is_unsubscribed_too_long(connection, now):
+                connection.end(None)
             if not (self.protocol.heartbeat_only_when_quiet and connection.sent_something):
                 for text in self.protocol.heartbeat(connection.session):
                     connection.send(text)
             connection.sent_something = False
+
+    def _is_unsubscribed_too_long(self, connection: Connection, now: float) -> bool:
+        allowed = self.protocol.subscribe_within_seconds
+        return (
+            allowed is not None
+            and not connection.session.products
+            and now - connection.opened_at > allowed
+        )
 
     def _ping(self, now: float) -> None:
         seconds = self.protocol.ping_seconds

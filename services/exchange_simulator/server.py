@@ -103,7 +103,9 @@ class SimulatorServer:
         status = self._board.refused_handshake()
         if status is not None:
             return web.Response(status=status, text=f"{status}", headers={"Retry-After": "1"})
-        ws = web.WebSocketResponse(autoping=False, compress=False)
+        ws = web.WebSocketResponse(
+            autoping=False, compress=False, max_msg_size=self._protocol.max_client_bytes
+        )
         await ws.prepare(request)
         transport = request.transport
         if not isinstance(transport, asyncio.Transport):
@@ -144,8 +146,10 @@ class SimulatorServer:
     def _rest(self, handler: RestHandler) -> _Route:
         async def answer(request: web.Request) -> web.Response:
             self._feed.rest_calls += 1
-            fault = self._board.rest(request.path)
-            call = RestCall(request.path, request.query, request.match_info.get("product", ""))
+            path = request.path
+            fault = self._board.rest(path, is_trades=self._protocol.trades_path in path)
+            product = request.match_info.get("product", "")
+            call = RestCall(path, request.query, request.headers, product)
             if fault is None:
                 return _response(handler(call))
             spoiled = self._spoiled(fault)

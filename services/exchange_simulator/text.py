@@ -14,6 +14,19 @@ def fixed(units: int, decimals: int) -> str:
     return f"{digits[:-decimals]}.{digits[-decimals:]}"
 
 
+def padded(units: int, decimals: int, width: int) -> str:
+    """Return plain notation with at least ``width`` digits after the point."""
+    if width <= decimals:
+        return fixed(units, decimals)
+    return fixed(units * 10 ** (width - decimals), width)
+
+
+def trimmed(units: int, decimals: int) -> str:
+    """Return plain notation without trailing zeros."""
+    text = fixed(units, decimals)
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
 def json_number(units: int, decimals: int) -> str:
     """Return a JSON number as Kraken writes it: below 0.0001 with an exponent (``5.1e-05``)."""
     if units == 0 or units * 10_000 >= 10**decimals:

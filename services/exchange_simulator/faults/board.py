@@ -141,12 +141,13 @@ class FaultBoard:
                 return fault
         return None
 
-    def rest(self, path: str) -> Rest | None:
+    def rest(self, path: str, *, is_trades: bool) -> Rest | None:
         """Spend and return the fault this REST call meets, if any."""
         for armed in self._of(Rest):
-            if isinstance(armed.fault, Rest) and armed.fault.path in path:
+            fault = armed.fault
+            if isinstance(fault, Rest) and (fault.path in path if fault.path else is_trades):
                 self._spend(armed)
-                return armed.fault
+                return fault
         return None
 
     # --- trades --------------------------------------------------------------------------

@@ -130,12 +130,12 @@ class Rest(_Fault, frozen=True, tag="rest"):
             words; ``garbage`` and ``empty`` bodies; ``slow`` (answered after ``seconds``);
             ``stale`` (the page as it was ``trades`` trades ago, as a cache would give it);
             ``no_last``, ``bad_last`` and ``exclusive`` spoil the page's cursor.
-        path: only calls whose path contains it; the default is every call for trades.
+        path: only calls whose path contains it; empty: every call for trades.
     """
 
     kind: RestKind
     calls: Count = 1
-    path: str = "rades"
+    path: str = ""
     seconds: Seconds = 1.0
     trades: Count = 50
 

@@ -105,6 +105,8 @@ class Market:
 
     def jump_ids(self, product: str, ids: int) -> None:
         """Leave out ``ids`` trade ids that no trade will ever have."""
+        if self._shared_id is not None:
+            self._shared_id += ids
         self.listings[product].id_offset += ids
 
     def release(self, until_ns: int | None, limit: int | None = None) -> list[Batch]:

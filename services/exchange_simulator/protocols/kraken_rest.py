@@ -13,7 +13,7 @@ from exchange_simulator.market.clock import SimulatedClock
 from exchange_simulator.market.market import Listing, Market
 from exchange_simulator.market.trade_log import Row
 from exchange_simulator.protocols.protocol import RestAnswer, RestCall, RestHandler
-from exchange_simulator.text import NS, fixed, float_seconds, rfc3339_us
+from exchange_simulator.text import NS, fixed, float_seconds, padded, rfc3339_us
 
 PAGE_TRADES = 1000
 CANDLES = 720
@@ -147,11 +147,8 @@ def _page(listing: Listing, since: int | None, count: int, call: RestCall) -> li
 
 def _trade(row: Row, listing: Listing) -> str:
     product = listing.product
-    price = fixed(row.price, product.price_decimals)
     # REST pads prices: 84098.4 is "84098.40000" there.
-    missing = product.rest_price_decimals - product.price_decimals
-    if missing > 0:
-        price += ("" if product.price_decimals else ".") + "0" * missing
+    price = padded(row.price, product.price_decimals, product.rest_price_decimals)
     return (
         f'["{price}","{fixed(row.quantity, product.quantity_decimals)}",'
         f'{float_seconds(row.time_ns)},"{"s" if row.is_sell else "b"}",'

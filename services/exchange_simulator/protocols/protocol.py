@@ -44,7 +44,7 @@ class RestCall(NamedTuple):
     """One GET.
 
     Attributes:
-        product: the market's name of the product in the path, where the path has one.
+        captured: the product in the path, in the exchange's words, where the path has one.
         hide_newest: answer as if this many newest trades had not happened yet (a stale cache).
         exclusive: read the cursor as exclusive.
         cursor: spoil the page's cursor: "", "missing" or "malformed".
@@ -52,6 +52,7 @@ class RestCall(NamedTuple):
 
     path: str
     params: Mapping[str, str]
+    headers: Mapping[str, str]
     captured: str = ""
     hide_newest: int = 0
     exclusive: bool = False
@@ -79,6 +80,9 @@ class Protocol(ABC):
             ``RestCall.captured``.
         heartbeat_only_when_quiet: heartbeats stand in for missing trades only.
         ping_seconds: real seconds between websocket-level pings; None where there are none.
+        trades_path: a part of every REST path that serves trades.
+        max_client_bytes: a longer client's frame ends its connection with code 1009.
+        subscribe_within_seconds: a connection with no subscription after this long is ended.
         system: the announced state, "online" or another of the Status fault's.
     """
 
@@ -86,6 +90,9 @@ class Protocol(ABC):
     websocket_paths: Sequence[str]
     heartbeat_only_when_quiet = True
     ping_seconds: float | None = None
+    trades_path = "rades"
+    max_client_bytes = 1 << 20
+    subscribe_within_seconds: float | None = None
 
     def __init__(self, market: Market, clock: SimulatedClock) -> None:
         self.market = market

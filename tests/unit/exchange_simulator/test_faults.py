@@ -108,15 +108,21 @@ def test_counts_are_spent_one_by_one() -> None:
     ordered = board({"fault": "refuse", "status": 429, "count": 2})
     assert [ordered.refused_handshake() for _ in range(3)] == [429, 429, None]
     ordered = board({"fault": "rest", "kind": "503", "calls": 2})
-    calls = [ordered.rest("/0/public/Trades") for _ in range(3)]
+    calls = [ordered.rest("/0/public/Trades", is_trades=True) for _ in range(3)]
     assert [call is not None for call in calls] == [True, True, False]
     assert ordered.dealt == {"rest": 2}
 
 
 def test_rest_faults_meet_only_their_path() -> None:
     ordered = board({"fault": "rest", "kind": "500", "path": "OHLC"})
-    assert ordered.rest("/0/public/Trades") is None
-    assert ordered.rest("/0/public/OHLC") is not None
+    assert ordered.rest("/0/public/Trades", is_trades=True) is None
+    assert ordered.rest("/0/public/OHLC", is_trades=False) is not None
+
+
+def test_rest_faults_without_a_path_meet_calls_for_trades() -> None:
+    ordered = board({"fault": "rest", "kind": "500"})
+    assert ordered.rest("/0/public/OHLC", is_trades=False) is None
+    assert ordered.rest("/transactions/", is_trades=True) is not None
 
 
 def test_drops_meet_their_moment_only() -> None:
