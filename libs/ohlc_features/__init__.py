@@ -1,1 +1,4 @@
-"""Feature rows: where they are kept and how models read them."""
+"""Feature rows: where they are kept and how models read them.
+
+from ohlc_features.reading import FeatureReader
+"""

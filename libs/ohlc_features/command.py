@@ -1,0 +1,105 @@
+"""The command ``features``: prints what models would read, and exports it."""
+
+import argparse
+import sys
+from pathlib import Path
+
+import polars as pl
+
+from ohlc_core.settings.base import SettingsError
+from ohlc_features.errors import StoreError
+from ohlc_features.reading.reader import FeatureReader
+
+_EPILOG = """
+Which store: FEATURE_STORE, FEATURE_STORE_URL, FEATURE_GROUP_NAME, FEATURE_GROUP_VERSION and the
+HOPSWORKS_* settings, as for the feature writer. Exit codes: 0 printed, 2 wrong arguments or
+settings, 1 the store could not be read.
+"""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Print or export features, and exit."""
+    sys.exit(_run(_parser().parse_args(arguments)))
+
+
+def _run(options: argparse.Namespace) -> int:
+    products = options.product.split(",") if options.product else None
+    try:
+        with FeatureReader.open(options.url) as reader:
+            if options.what == "latest":
+                frame = reader.latest(options.exchange, products, options.interval)
+            else:
+                frame = reader.candles(
+                    options.exchange,
+                    products,
+                    options.interval,
+                    options.start,
+                    options.end,
+                    fill_gaps=options.fill_gaps,
+                )
+        _deliver(frame, options)
+    except (SettingsError, ValueError) as error:
+        sys.stderr.write(f"features: {error}\n")
+        return 2
+    except (StoreError, OSError) as error:
+        sys.stderr.write(f"features: {error}\n")
+        return 1
+    return 0
+
+
+def _deliver(frame: pl.DataFrame, options: argparse.Namespace) -> None:
+    if options.format == "parquet":
+        from ohlc_features.reading.parquet import write_parquet
+
+        rows = write_parquet(frame, Path(options.out))
+        sys.stdout.write(f"{rows} rows in {options.out}\n")
+    elif options.format == "csv":
+        sys.stdout.write(frame.write_csv())
+    elif options.format == "json":
+        sys.stdout.write(frame.write_ndjson())
+    else:
+        sys.stdout.write(f"{_table(frame, options.rows)}\n{frame.height} rows, times in UTC\n")
+
+
+def _table(frame: pl.DataFrame, rows: int) -> str:
+    """Return the last ``rows`` rows for people; what is the same in every row is left out."""
+    shown = (
+        frame.tail(rows)
+        .with_columns(pl.col("window_start", "window_end").dt.strftime("%Y-%m-%d %H:%M:%S"))
+        .drop("exchange", "candle_interval", "first_trade_id", "last_trade_id")
+    )
+    with pl.Config(
+        tbl_rows=-1,
+        tbl_cols=-1,
+        tbl_width_chars=200,
+        tbl_hide_dataframe_shape=True,
+        tbl_hide_column_data_types=True,
+        tbl_formatting="ASCII_BORDERS_ONLY_CONDENSED",
+    ):
+        return str(shown)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="features", description="Print features as models read them.", epilog=_EPILOG
+    )
+    parser.add_argument(
+        "what", choices=["latest", "candles"], help="newest rows (online) or the history (offline)"
+    )
+    parser.add_argument("--exchange", default="kraken", help="default: kraken")
+    parser.add_argument("--product", default="", help="comma-separated; default: all")
+    parser.add_argument("--interval", default="1m", help="default: 1m")
+    parser.add_argument("--start", help="first window's start, e.g. 2026-09-21 or ...T10:00Z")
+    parser.add_argument("--end", help="first window's start not wanted")
+    parser.add_argument("--fill-gaps", action="store_true", help="flat rows for missing windows")
+    parser.add_argument(
+        "--format", choices=["table", "csv", "json", "parquet"], default="table", help="of output"
+    )
+    parser.add_argument("--out", default="features", help="folder for --format parquet")
+    parser.add_argument("--rows", type=int, default=20, help="of the table, the last ones")
+    parser.add_argument("--url", help="a FEATURE_STORE_URL, instead of the settings'")
+    return parser
+
+
+if __name__ == "__main__":
+    main()

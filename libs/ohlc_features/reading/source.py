@@ -1,0 +1,44 @@
+"""What a store must be able to tell for the reader."""
+
+from typing import NamedTuple, Protocol
+
+import polars as pl
+
+
+class CandleRange(NamedTuple):
+    """Which candles: of one interval, with windows that start in ``[start_ms, end_ms)``.
+
+    Attributes:
+        product_ids: None means every product.
+        start_ms: None means from the first.
+        end_ms: None means to the last.
+    """
+
+    exchange: str
+    product_ids: tuple[str, ...] | None
+    interval: str
+    start_ms: int | None = None
+    end_ms: int | None = None
+
+
+class CandleSource(Protocol):
+    """One store, read as frames with `ohlc_features.reading.frames.SCHEMA`.
+
+    Each call raises StoreUnavailableError or StoreRejectedError when the store can not answer.
+    """
+
+    def history(self, wanted: CandleRange) -> pl.DataFrame:
+        """Return the candles of the range, in the order of product and time."""
+
+    def latest(self, wanted: CandleRange) -> pl.DataFrame:
+        """Return the newest candle of each product of the range; its times do not matter."""
+
+    def last_start_known_at(self, wanted: CandleRange, moment_ms: int) -> int | None:
+        """Return the earliest, over products, of the last windows that had ended by a moment.
+
+        It is where a read must begin to know every product's state at that moment; None when
+        nothing was known of any product.
+        """
+
+    def close(self) -> None:
+        """Let go of the store."""

@@ -1,0 +1,132 @@
+"""Ranges, newest rows and exports of the local store."""
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta, timezone
+from pathlib import Path
+
+import duckdb
+import polars as pl
+import pytest
+
+from ohlc_features.errors import StoreRejectedError
+from ohlc_features.reading import FeatureReader
+from ohlc_features.reading.frames import SCHEMA
+from ohlc_features.reading.times import moment_ms
+from support.candle_records import MONDAY_MS, candle
+
+Stored = Callable[..., FeatureReader]
+
+
+def _starts(frame: pl.DataFrame) -> list[int]:
+    return [(start - MONDAY_MS) // 60_000 for start in frame["window_start"].cast(pl.Int64)]
+
+
+def test_range_includes_its_start_and_not_its_end(stored: Stored) -> None:
+    reader = stored(*(candle(n) for n in range(10)))
+    frame = reader.candles("kraken", "BTC/USD", "1m", MONDAY_MS + 120_000, MONDAY_MS + 300_000)
+    assert _starts(frame) == [2, 3, 4]
+
+
+def test_frame_has_the_same_types_with_and_without_rows(stored: Stored) -> None:
+    reader = stored(candle(first_trade_id=None))
+    assert reader.candles("kraken", "BTC/USD", "1m").schema == SCHEMA
+    assert reader.candles("kraken", "XRP/USD", "1m").schema == SCHEMA
+    assert reader.latest("kraken", "XRP/USD", "1m").schema == SCHEMA
+
+
+def test_ids_after_a_thousand_nulls_are_read(stored: Stored) -> None:
+    flat = [candle(n, first_trade_id=None, last_trade_id=None) for n in range(1_500)]
+    frame = stored(*flat, candle(1_500)).candles("kraken", "BTC/USD", "1m")
+    assert frame["first_trade_id"].null_count() == 1_500
+    assert frame["first_trade_id"][-1] == candle().first_trade_id
+
+
+def test_only_the_asked_products_and_interval_are_read(stored: Stored) -> None:
+    reader = stored(
+        *(candle(product_id=p, interval=i) for p in ("A", "B", "C") for i in ("1m", "5m"))
+    )
+    frame = reader.candles("kraken", ["A", "C"], "5m")
+    assert frame["product_id"].to_list() == ["A", "C"]
+    assert set(frame["candle_interval"]) == {"5m"}
+    assert reader.candles("kraken", None, "1m").height == 3
+    assert reader.candles("kraken", [], "1m").height == 0
+    assert reader.candles("coinbase", None, "1m").height == 0
+
+
+def test_values_are_those_of_the_candle(stored: Stored) -> None:
+    given = candle(3, revision=2)
+    (row,) = stored(given).candles("kraken", "BTC/USD", "1m").rows(named=True)
+    assert row["close"] == float(given.close)
+    assert row["vwap"] == float(given.vwap)
+    assert (row["trade_count"], row["revision"], row["complete"]) == (41, 2, True)
+    assert row["window_end"] == datetime(2026, 9, 21, 0, 4, tzinfo=UTC)
+
+
+def test_latest_is_the_newest_window_of_each_product(stored: Stored) -> None:
+    reader = stored(*(candle(n, product_id=p) for p in ("A", "B") for n in range(4)), candle(9))
+    newest = reader.latest("kraken", None, "1m")
+    assert dict(zip(newest["product_id"], _starts(newest), strict=True)) == {
+        "A": 3,
+        "B": 3,
+        "BTC/USD": 9,
+    }
+
+
+def test_reader_sees_what_is_written_after_it_was_opened(stored: Stored) -> None:
+    reader = stored(candle(0))
+    assert reader.latest("kraken", "BTC/USD", "1m").height == 1
+    stored(candle(1))
+    assert _starts(reader.latest("kraken", "BTC/USD", "1m")) == [1]
+
+
+def test_frame_becomes_a_pandas_frame(stored: Stored) -> None:
+    frame = stored(candle(), candle(1)).candles("kraken", "BTC/USD", "1m").to_pandas()
+    assert frame.set_index("window_end").index[0].isoformat() == "2026-09-21T00:01:00+00:00"
+
+
+def test_parquet_export_is_one_table_for_duckdb_and_again_replaces_its_days(
+    stored: Stored, tmp_path: Path
+) -> None:
+    reader = stored(*(candle(n, interval="1h") for n in range(30)))
+    folder = tmp_path / "lake"
+    for _ in range(2):
+        assert reader.export_parquet(folder, "kraken", None, "1h") == 30
+    read = f"read_parquet('{folder}/**/*.parquet', hive_partitioning = true)"
+    with duckdb.connect() as connection:
+        counts = connection.sql(f"select day::text, count(*) from {read} group by 1 order by 1")
+        assert counts.fetchall() == [("2026-09-21", 24), ("2026-09-22", 6)]
+    assert [path.name for path in folder.rglob("*.part")] == []
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        MONDAY_MS,
+        "2026-09-21",
+        "2026-09-21T00:00Z",
+        "2026-09-21T02:00+02:00",
+        date(2026, 9, 21),
+        datetime(2026, 9, 21, tzinfo=UTC),
+        datetime(2026, 9, 20, 23, tzinfo=timezone(timedelta(hours=-1))),
+    ],
+)
+def test_every_way_to_name_a_moment_means_the_same(moment: object) -> None:
+    assert moment_ms(moment) == MONDAY_MS  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("moment", ["2026-09-21T00:00", datetime(2026, 9, 21)])  # noqa: DTZ001
+def test_time_without_a_zone_is_refused(moment: object) -> None:
+    with pytest.raises(ValueError, match="without a zone"):
+        moment_ms(moment)  # type: ignore[arg-type]
+
+
+def test_absent_store_is_one_clear_line(tmp_path: Path) -> None:
+    with pytest.raises(StoreRejectedError, match="there is no feature store at"):
+        FeatureReader.open(f"sqlite:///{tmp_path}/none.db")
+    assert not (tmp_path / "none.db").exists()
+
+
+def test_console_store_can_not_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FEATURE_STORE", "console")
+    with pytest.raises(StoreRejectedError, match="keeps nothing"):
+        FeatureReader.open()
