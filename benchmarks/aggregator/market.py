@@ -9,7 +9,8 @@ from ohlc_core.domain.trade import Trade
 START_US = 1_790_035_200_000_000
 #: Mean event time between two trades of a product: about that of Kraken's BTC/USD on a busy day.
 MEAN_PAUSE_US = 250_000
-TRADES_PER_RECORD = 100
+#: REPLAY_BATCH, as a backfill has it.
+TRADES_PER_RECORD = 500
 
 
 def products(count: int) -> list[str]:
