@@ -14,7 +14,8 @@ lock() {
 }
 
 lock trade-producer --extra producer --constraint requirements/dev.txt
-lock trade-replayer --extra replayer --constraint requirements/dev.txt
+# The replayer's image also reads the store back, to prove a backfill.
+lock trade-replayer --extra replayer --extra reader --extra postgres --constraint requirements/dev.txt
 lock ohlc-aggregator --extra aggregator --constraint requirements/dev.txt
 lock feature-writer --extra writer --extra postgres --constraint requirements/dev.txt
 lock exchange-simulator --extra simulator --constraint requirements/dev.txt

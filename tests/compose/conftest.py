@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from support.compose import ComposeStack, StartStack
+from support.market_data import market_file
+from support.recorded import RECORDING, Official, official_candles
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -36,3 +38,12 @@ def new_stack(request: pytest.FixtureRequest) -> Iterator[StartStack]:
         if request.session.testsfailed > failed_before:
             print(stack.logs())  # noqa: T201 - pytest shows it with the failure
         stack.down()
+
+
+@pytest.fixture(scope="module")
+def official() -> Official:
+    """Kraken's candles of the 139 complete traded minutes of the recording."""
+    market_file(RECORDING)
+    candles = official_candles()
+    assert len(candles) == 139
+    return candles

@@ -1,23 +1,18 @@
 """Kraken's recorded trades, through containers that are hurt on the way, give its own candles."""
 
-import json
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 
 import pytest
 
-from ohlc_features.columns import FeatureRow
 from support.compose import ComposeStack, Simulator, StartStack
-from support.market_data import MARKET_DATA, market_file
+from support.recorded import RECORDED_MARKET, Official, as_official
 from support.wait import wait_until
 
-RECORDING = "kraken/rest_official/dev_cut"
-PRODUCT = "BTC/USDT"
 #: How far the market moves at each step, in seconds; nine steps pass the recording's end.
 STEP = 1_500
 
-Official = dict[int, tuple[float, float, float, float, float, int]]
 Harm = Callable[[ComposeStack], AbstractContextManager[None]]
 
 
@@ -42,44 +37,12 @@ HARMS: dict[str, Harm] = {
 }
 
 
-def _official_candles() -> Official:
-    """Return Kraken's candles of the complete traded minutes of the recording."""
-    trades = json.loads((MARKET_DATA / RECORDING / "Trades_before_21Z.json").read_text())
-    first_trade_s = trades["result"]["XBTUSDT"][0][2]
-    candles = json.loads((MARKET_DATA / RECORDING / "OHLC_1m_before_21Z.json").read_text())
-    return {
-        start * 1_000: (*(float(text) for text in (*prices, volume)), count)
-        for start, *prices, _vwap, volume, count in candles["result"]["XBTUSDT"]
-        if count and start >= first_trade_s
-    }
-
-
-def _as_official(rows: list[FeatureRow], wanted: Official) -> Official:
-    return {
-        row.window_start: (row.open, row.high, row.low, row.close, row.volume, row.trade_count)
-        for row in rows
-        if row.window_start in wanted and row.complete
-    }
-
-
-@pytest.fixture(scope="module")
-def official() -> Official:
-    market_file(RECORDING)
-    candles = _official_candles()
-    assert len(candles) == 139
-    return candles
-
-
 @pytest.fixture(scope="module")
 def stack(new_stack: StartStack, official: Official) -> ComposeStack:
     stack = new_stack(
         "docker-compose.yml",
         "docker-compose.simulator.yml",
-        HISTORY_DIR=str(MARKET_DATA / RECORDING),
-        SIMULATOR_TRADES_FILE="/app/history/Trades_before_21Z.json",
-        SIMULATOR_HOLD="all",
-        SIMULATOR_SPEED="1",
-        PRODUCT_IDS=PRODUCT,
+        **RECORDED_MARKET,
         OHLC_INTERVALS="1m,1h",
         START_FROM="2025-11-10",
         CONNECT_BACKOFF_SECONDS="0.5",
@@ -109,13 +72,13 @@ def test_official_candles_are_found_whatever_happens_to_the_containers(
         clock_ms = simulator.clock_ms()
         due = {start: row for start, row in official.items() if start + 65_000 < clock_ms}
         wait_until(
-            lambda due=due: _as_official(stack.rows(), due) == due,  # type: ignore[misc]
+            lambda due=due: as_official(stack.rows(), due) == due,  # type: ignore[misc]
             120,
             f"{len(due)} official candles in the store after: {what}",
             every=0.5,
         )
     assert simulator.state()["exhausted"]
-    assert _as_official(stack.rows(), official) == official
+    assert as_official(stack.rows(), official) == official
 
 
 @pytest.mark.timeout(200)

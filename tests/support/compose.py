@@ -125,9 +125,9 @@ class ComposeStack:
             f"{service} restarted by Docker after SIGKILL",
         )
 
-    def kill_one(self, service: str, index: int) -> None:
-        """SIGKILL one of the service's containers for good; the others have to do."""
-        self._run(["docker", "kill", self.containers(service)[index]])
+    def kill_all_but_one(self, service: str) -> None:
+        """SIGKILL the service's containers for good; the one that is left has to do."""
+        self._run(["docker", "kill", *self.containers(service)[1:]])
 
     @contextmanager
     def killed(self, service: str) -> Iterator[None]:
