@@ -48,10 +48,11 @@ def test_quantity_may_be_zero() -> None:
     [
         ({"price": "0.00"}, "price is not a positive number in range"),
         ({"price": "-1"}, "price is not a positive number in range"),
-        ({"price": "nan"}, "price is out of range"),
-        ({"price": "1e999999"}, "price is out of range"),
+        ({"price": "nan"}, "price is not a positive number in range"),
+        ({"price": "1e999999"}, "price is not a positive number in range"),
         ({"price": "12,5"}, "price is not a number"),
         ({"price": None}, "price is not a number"),
+        ({"quantity": "1e-31"}, "price or quantity has too many decimal places"),
         ({"quantity": "-0.1"}, "quantity is negative or out of range"),
         ({"side": "hold"}, "side is neither buy nor sell"),
         ({"side": None}, "side is neither buy nor sell"),
