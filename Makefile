@@ -66,6 +66,22 @@ format: $(VENV)/.dev ## let ruff format and fix
 	@$(BIN)/ruff check --quiet --fix
 	@$(BIN)/ruff format --quiet
 
+# --- measuring ------------------------------------------------------------------------------------
+
+VENV_BENCH := .venv-bench
+
+.PHONY: bench
+bench: $(VENV)/.dev $(VENV_BENCH)/.done ## the aggregator against its rivals, wall and CPU per trade
+	@$(BIN)/python benchmarks/aggregator/run.py --bytewax $(VENV_BENCH)/bin/python $(ARGS)
+
+# Rivals have dependencies of their own, which must not meet ours.
+$(VENV_BENCH)/.done: requirements/bench.txt
+	@echo "installing the rivals into $(VENV_BENCH) ..."
+	@$(PYTHON) -m venv $(VENV_BENCH)
+	@$(VENV_BENCH)/bin/python -m pip --quiet --disable-pip-version-check install --require-hashes \
+		-r requirements/bench.txt
+	@touch $@
+
 # --- setting up ----------------------------------------------------------------------------------
 
 .PHONY: install
@@ -104,8 +120,9 @@ $(BIN)/uv: | $(VENV)/bin/python
 	@$(PIP) install uv==0.13.9
 
 .PHONY: env-example
-env-example: $(VENV)/.run ## write .env.example anew from the services' settings
+env-example: $(VENV)/.run ## write .env.example and the README table of settings anew
 	@$(BIN)/python -m local_stack.env_example
+	@$(BIN)/python -m local_stack.settings_table
 
 .PHONY: clean
 clean: ## remove what runs and tests leave; the virtual environment and data/ stay
