@@ -3,6 +3,8 @@
 from collections import defaultdict
 from pathlib import Path
 
+from pydantic.fields import FieldInfo
+
 from local_stack.env_example import default_text, settings_classes
 
 README = Path(__file__).resolve().parents[2] / "README.md"
@@ -22,7 +24,7 @@ _READERS = {
 def settings_table() -> str:
     """Return the table: every setting, its default, what is allowed, who reads it."""
     readers: dict[str, list[str]] = defaultdict(list)
-    fields = {}
+    fields: dict[str, FieldInfo] = {}
     for settings in settings_classes():
         reader = _READERS.get(settings.__module__)
         for name, field in settings.model_fields.items():
