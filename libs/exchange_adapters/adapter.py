@@ -35,6 +35,14 @@ class MalformedResponseError(ExchangeError):
     """The exchange's answer is not what its documentation says."""
 
 
+class HistoryTooShortError(ExchangeError):
+    """History does not reach back to where it was asked from; it is whole from begins_us on."""
+
+    def __init__(self, words: str, begins_us: int) -> None:
+        super().__init__(words)
+        self.begins_us = begins_us
+
+
 # --- live frames -----------------------------------------------------------------------------
 
 

@@ -3,10 +3,16 @@
 from collections.abc import Callable
 
 from exchange_adapters.adapter import ExchangeAdapter
+from exchange_adapters.binance import Binance
+from exchange_adapters.bitstamp import Bitstamp
+from exchange_adapters.coinbase import Coinbase
 from exchange_adapters.kraken import Kraken
 
 _ADAPTERS: dict[str, Callable[[], ExchangeAdapter]] = {
     "kraken": Kraken,
+    "coinbase": Coinbase,
+    "binance": Binance,
+    "bitstamp": Bitstamp,
 }
 
 

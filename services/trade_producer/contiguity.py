@@ -208,6 +208,11 @@ class ProductStream:
         self._let_go = self._let_go and bool(self._parked)
         return outputs
 
+    def begin_anew(self, from_us: int) -> list[Output]:
+        """What lies before the moment can not be had any more, and has no ids to name it by."""
+        self._last = None
+        return self._begin_now(from_us)
+
     # --- how ------------------------------------------------------------------------------
 
     def _begin_now(self, from_us: int) -> list[Output]:

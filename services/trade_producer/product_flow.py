@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from loguru import logger
 
-from exchange_adapters.adapter import ExchangeAdapter
+from exchange_adapters.adapter import ExchangeAdapter, HistoryTooShortError
 from ohlc_core.domain.trade import ProductKey, Trade
 from trade_producer.contiguity import Append, Begin, Gap, Output, ProductStream
 from trade_producer.fills import FillEnded, FillJob
@@ -180,6 +180,10 @@ class ProductFlow:
         self._retry_at = now
 
     def _failed(self, end: FillEnded, now: float) -> list[Output]:
+        if isinstance(end.error, HistoryTooShortError):
+            logger.error("{}: {}; the stream begins anew where it begins", self.key, end.error)
+            self._progressed(now)
+            return self.stream.begin_anew(end.error.begins_us)
         self._tries += 1
         wait = min(_MOST_RETRY_SECONDS, _FIRST_RETRY_SECONDS * float(1 << min(self._tries - 1, 20)))
         self._retry_at = now + wait * (0.75 + self._patience.jitter.random() / 2)
