@@ -125,13 +125,48 @@ env-example: $(VENV)/.run ## write .env.example and the README table of settings
 	@$(BIN)/python -m local_stack.settings_table
 
 .PHONY: clean
-clean: ## remove what runs and tests leave; the virtual environment and data/ stay
+clean: ## remove what runs and tests leave; asks before data/ and the containers' volumes go
 	@rm -rf run state build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@find libs services tools tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	@docker/clean.sh
 
 .PHONY: help
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | \
-		while IFS='	' read -r name what; do printf '  %-11s %s\n' "$$name" "$$what"; done
+		while IFS='	' read -r name what; do printf '  %-15s %s\n' "$$name" "$$what"; done
 
 # --- Docker --------------------------------------------------------------------------------------
+
+COMPOSE := docker compose
+.PHONY: up
+up: ## live in containers, in the background (docker compose up shows the logs instead)
+	@$(COMPOSE) up --detach --build --wait --wait-timeout 180
+	@$(COMPOSE) ps
+
+.PHONY: down
+down: ## stop the containers; data survives
+	@$(COMPOSE) --profile '*' down --remove-orphans
+
+.PHONY: logs
+logs: ## follow the containers' logs: make logs [service=trade-producer]
+	@$(COMPOSE) logs --follow --tail 100 $(service)
+
+.PHONY: ps
+ps: ## the containers and their health
+	@$(COMPOSE) ps --all
+
+.PHONY: docker-backfill
+docker-backfill: ## history in containers, beside live: from_day=2023-08-01 [to_day=...] make docker-backfill
+	@FROM_DAY="$(or $(from_day),$(FROM_DAY))" TO_DAY="$(or $(to_day),$(TO_DAY))" docker/backfill.sh
+
+.PHONY: topics
+topics: $(VENV)/.run ## the broker's topics, with or without Docker
+	@$(BIN)/python -m local_stack.inspect_broker topics
+
+.PHONY: lag
+lag: $(VENV)/.run ## what each consumer group has not read yet
+	@$(BIN)/python -m local_stack.inspect_broker lag
+
+.PHONY: test-compose
+test-compose: $(VENV)/.dev ## run the compose files on a real engine, and hurt them
+	@docker/test-compose.sh $(ARGS)

@@ -1,9 +1,8 @@
 """``local-stack consume``: a console consumer that prints the records of a topic as they are."""
 
 import sys
-from pathlib import Path
 
-from local_stack.run_folder import running_stacks
+from local_stack.reach import reach
 from local_stack.settings import StackSettings
 from local_stack.stopping import StopRequest
 from local_stack.topic_reader import TopicReader
@@ -15,12 +14,12 @@ _POLL_SECONDS = 0.2
 def consume(settings: StackSettings, topic: str, from_end: bool, stop: StopRequest) -> None:
     """Print a topic's values, one a line, from its beginning or its end, until told to stop.
 
-    The broker is the one KAFKA_BROKER_ADDRESS names, else that of the newest local run.
+    The broker is the one `reach` finds.
 
     Raises:
         BrokerUnavailableError: the broker did not answer.
     """
-    reached = _reach(settings)
+    reached = reach(settings)
     sys.stderr.write(f"topic {topic} of the broker at {reached.kafka_broker_address}\n")
     wait_for_broker(reached)
     reader = TopicReader(reached, topic, from_end)
@@ -34,15 +33,3 @@ def consume(settings: StackSettings, topic: str, from_end: bool, stop: StopReque
         sys.stdout = None
     finally:
         reader.close()
-
-
-def _reach(settings: StackSettings) -> StackSettings:
-    stacks = running_stacks(Path(settings.local_stack_folder))
-    if settings.was_given("kafka_broker_address") or not stacks:
-        return settings
-    return settings.model_copy(
-        update={
-            "kafka_broker_address": stacks[0]["broker"],
-            "kafka_security_protocol": "PLAINTEXT",
-        }
-    )

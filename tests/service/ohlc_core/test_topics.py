@@ -5,6 +5,7 @@ from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
 
 from local_stack.brokers import LocalBroker
 from ohlc_core.kafka.topics import ensure_topics
+from ohlc_core.settings.base import load
 from ohlc_core.settings.groups import KafkaSettings
 from ohlc_core.wire.topics import topic_names
 
@@ -19,7 +20,9 @@ def _config(address: str, topic: str) -> dict[str, str]:
 
 
 def test_live_topics_are_kept_by_size_and_never_deleted_by_event_time(broker: LocalBroker) -> None:
-    settings = KafkaSettings(kafka_broker_address=broker.address, topic_retention_bytes=123_456)
+    settings = load(
+        KafkaSettings, kafka_broker_address=broker.address, topic_retention_bytes=123_456
+    )
     live = topic_names()
 
     ensure_topics(settings, live, [live.trades_dlq])
@@ -30,7 +33,7 @@ def test_live_topics_are_kept_by_size_and_never_deleted_by_event_time(broker: Lo
 
 
 def test_backfill_topics_are_kept_whole(broker: LocalBroker, unique_run_id: str) -> None:
-    settings = KafkaSettings(kafka_broker_address=broker.address)
+    settings = load(KafkaSettings, kafka_broker_address=broker.address)
     names = topic_names(unique_run_id)
 
     ensure_topics(settings, names, [names.trades])

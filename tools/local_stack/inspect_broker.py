@@ -1,0 +1,108 @@
+"""Look at the broker: ``python -m local_stack.inspect_broker topics`` or ``... lag``.
+
+Works on any broker the services can use, with nothing but Python. The exit codes are a service's.
+"""
+
+import argparse
+import sys
+from typing import NoReturn
+
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient
+from rich.console import Console
+from rich.table import Table
+
+from local_stack.reach import reach
+from local_stack.settings import StackSettings
+from ohlc_core.kafka.clients import BrokerUnavailableError, connection_config
+from ohlc_core.kafka.topics import wait_for_broker
+from ohlc_core.settings.base import SettingsError, load
+from ohlc_core.settings.groups import KafkaSettings
+
+_TIMEOUT_SECONDS = 10.0
+
+
+def topics_table(settings: KafkaSettings, admin: AdminClient) -> Table:
+    """Return every topic with its partitions, copies and how many offsets it holds."""
+    table = Table("topic")
+    for heading in ("partitions", "copies", "records"):
+        table.add_column(heading, justify="right")
+    consumer = _reader(settings, "topics")
+    try:
+        for name, topic in sorted(admin.list_topics(timeout=_TIMEOUT_SECONDS).topics.items()):
+            copies = max((len(each.replicas) for each in topic.partitions.values()), default=0)
+            held = sum(_held(consumer, name, partition) for partition in topic.partitions)
+            table.add_row(name, str(len(topic.partitions)), str(copies), f"{held:,}")
+    finally:
+        consumer.close()
+    return table
+
+
+def lag_table(settings: KafkaSettings, admin: AdminClient) -> Table:
+    """Return every group's committed offset and what it has not read, by partition."""
+    table = Table("group", "topic")
+    for heading in ("partition", "committed", "end", "lag"):
+        table.add_column(heading, justify="right")
+    listed = admin.list_consumer_groups(request_timeout=_TIMEOUT_SECONDS).result()
+    for group in sorted(each.group_id for each in listed.valid):
+        consumer = _reader(settings, group)
+        try:
+            for each in _committed(consumer, admin):
+                low, high = consumer.get_watermark_offsets(each, timeout=_TIMEOUT_SECONDS)
+                lag = high - max(low, each.offset)
+                numbers = (each.partition, each.offset, high, lag)
+                table.add_row(group, each.topic, *(f"{number:,}" for number in numbers))
+        finally:
+            consumer.close()
+    return table
+
+
+def _reader(settings: KafkaSettings, group: str) -> Consumer:
+    """Return a consumer that asks about a group without ever joining it."""
+    return Consumer(connection_config(settings) | {"group.id": group, "log_level": 0})
+
+
+def _held(consumer: Consumer, topic: str, partition: int) -> int:
+    low, high = consumer.get_watermark_offsets(
+        TopicPartition(topic, partition), timeout=_TIMEOUT_SECONDS
+    )
+    return int(high - low)
+
+
+def _committed(consumer: Consumer, admin: AdminClient) -> list[TopicPartition]:
+    """Return the partitions in which the group has committed an offset."""
+    asked = [
+        TopicPartition(name, partition)
+        for name, topic in sorted(admin.list_topics(timeout=_TIMEOUT_SECONDS).topics.items())
+        for partition in topic.partitions
+        if not name.startswith("__")
+    ]
+    found = consumer.committed(asked, timeout=_TIMEOUT_SECONDS) if asked else []
+    return [each for each in found if each.offset >= 0]
+
+
+def _exit_code(what: str) -> int:
+    try:
+        settings = reach(load(StackSettings))
+        sys.stderr.write(f"broker at {settings.kafka_broker_address}\n")
+        admin = wait_for_broker(settings)
+        table = topics_table(settings, admin) if what == "topics" else lag_table(settings, admin)
+    except SettingsError as error:
+        sys.stderr.write(f"{what}: wrong setting: {error}\n")
+        return 2
+    except (BrokerUnavailableError, KafkaException) as error:
+        sys.stderr.write(f"{what}: {error}\n")
+        return 1
+    Console(width=None if sys.stdout.isatty() else 120).print(table)
+    return 0
+
+
+def main() -> NoReturn:
+    """Run the command."""
+    parser = argparse.ArgumentParser(description="The broker's topics, or its groups' lag.")
+    parser.add_argument("what", choices=("topics", "lag"))
+    sys.exit(_exit_code(parser.parse_args().what))
+
+
+if __name__ == "__main__":
+    main()
