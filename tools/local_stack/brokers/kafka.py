@@ -94,7 +94,9 @@ def _new_cluster_id() -> str:
 
 
 def _format(java: list[str], properties: Path, cluster_id: str) -> None:
-    command = [*java, "kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", str(properties)]
+    # In one word: an id may begin with a dash.
+    identity = f"--cluster-id={cluster_id}"
+    command = [*java, "kafka.tools.StorageTool", "format", identity, "-c", str(properties)]
     try:
         done = subprocess.run(
             command,
