@@ -16,7 +16,7 @@ def run(settings: AggregatorSettings, runtime: Runtime) -> None:
         FatalError: the broker went away for good, or local state can not be used.
     """
     names = settings.topics
-    ensure_topics(settings, names, [names.trades, names.ohlc, names.trades_dlq])
+    ensure_topics(settings, names, [names.trades, names.ohlc, names.trades_dlq], runtime.stop)
     _check_state_dir(settings)
     # Imported here: wrong settings are told without waiting for quixstreams to load.
     from quixstreams.kafka.exceptions import KafkaBrokerUnavailableError

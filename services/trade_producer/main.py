@@ -44,7 +44,7 @@ def _run_once(
     settings: ProducerSettings, adapter: ExchangeAdapter, runtime: Runtime, metrics: Metrics
 ) -> None:
     names = settings.topics
-    ensure_topics(settings, names, [names.trades, names.trades_dlq])
+    ensure_topics(settings, names, [names.trades, names.trades_dlq], runtime.stop)
     writer = TopicWriter(
         settings,
         names,

@@ -54,7 +54,7 @@ def run(settings: ReplayerSettings, runtime: Runtime) -> None:
     runtime.health.expect("replay", _HEALTHY_WITHIN_SECONDS)
     try:
         plan = _plan(settings, runtime)
-        ensure_topics(settings, names, (names.trades, names.trades_dlq))
+        ensure_topics(settings, names, (names.trades, names.trades_dlq), runtime.stop)
         _replay(settings, runtime, names, plan)
     except StoppedError:
         logger.info("stopped; the same command goes on from here")

@@ -9,6 +9,10 @@ class BrokerUnavailableError(RuntimeError):
     """The broker at KAFKA_BROKER_ADDRESS did not answer in time; one line with the remedy."""
 
 
+class StoppedError(RuntimeError):
+    """The process was told to stop before the broker answered."""
+
+
 def connection_config(settings: KafkaSettings) -> ClientConfig:
     """Return what every client needs to reach the broker."""
     config: ClientConfig = {

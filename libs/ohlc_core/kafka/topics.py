@@ -1,23 +1,25 @@
 """Creating topics, explicitly and repeatably."""
 
+import threading
 import time
 from collections.abc import Iterable
 
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from ohlc_core.kafka.clients import BrokerUnavailableError, connection_config
+from ohlc_core.kafka.clients import BrokerUnavailableError, StoppedError, connection_config
 from ohlc_core.settings.groups import KafkaSettings
 from ohlc_core.wire.topics import TopicNames
 
-_REQUEST_TIMEOUT = 5.0
+_REQUEST_TIMEOUT = 2.0
 
 
-def wait_for_broker(settings: KafkaSettings) -> AdminClient:
+def wait_for_broker(settings: KafkaSettings, stop: threading.Event | None = None) -> AdminClient:
     """Return an admin client once the broker answers.
 
     Raises:
         BrokerUnavailableError: it did not within KAFKA_STARTUP_TIMEOUT_SECONDS.
+        StoppedError: ``stop`` was set meanwhile.
     """
     admin = AdminClient(connection_config(settings) | {"log_level": 0})
     deadline = time.monotonic() + settings.kafka_startup_timeout_seconds
@@ -34,9 +36,16 @@ def wait_for_broker(settings: KafkaSettings) -> AdminClient:
                 ) from None
         else:
             return admin
+        if stop is not None and stop.is_set():
+            raise StoppedError("told to stop while waiting for the broker")
 
 
-def ensure_topics(settings: KafkaSettings, names: TopicNames, topics: Iterable[str]) -> None:
+def ensure_topics(
+    settings: KafkaSettings,
+    names: TopicNames,
+    topics: Iterable[str],
+    stop: threading.Event | None = None,
+) -> None:
     """Create those of ``topics`` that do not exist.
 
     Retention is by size, never by time: records carry event times, so that retention by time would
@@ -45,9 +54,10 @@ def ensure_topics(settings: KafkaSettings, names: TopicNames, topics: Iterable[s
 
     Raises:
         BrokerUnavailableError: the broker did not answer.
+        StoppedError: ``stop`` was set before it did.
         KafkaException: the broker refused to create a topic.
     """
-    admin = wait_for_broker(settings)
+    admin = wait_for_broker(settings, stop)
     config = {"retention.ms": "-1"}
     if not names.is_backfill:
         config["retention.bytes"] = str(settings.topic_retention_bytes)

@@ -13,10 +13,10 @@ from typing import NoReturn, TypeVar
 
 from loguru import logger
 
-from ohlc_core.kafka.clients import BrokerUnavailableError
+from ohlc_core.kafka.clients import BrokerUnavailableError, StoppedError
 from ohlc_core.runtime.health import Health, serve
 from ohlc_core.runtime.logs import configure_logs
-from ohlc_core.settings.base import SettingsError, load
+from ohlc_core.settings.base import SettingsError, documented, load
 from ohlc_core.settings.groups import ObservabilitySettings
 
 S = TypeVar("S", bound=ObservabilitySettings)
@@ -49,6 +49,8 @@ def run_service(name: str, settings_type: type[S], run: Callable[[S, Runtime], N
 
 
 def _exit_code(name: str, settings_type: type[S], run: Callable[[S, Runtime], None]) -> int:
+    if len(sys.argv) > 1:
+        return _explain(name, settings_type, sys.argv[1:])
     try:
         settings = load(settings_type)
         configure_logs(name, settings)
@@ -59,12 +61,31 @@ def _exit_code(name: str, settings_type: type[S], run: Callable[[S, Runtime], No
     except SettingsError as error:
         sys.stderr.write(f"{name}: wrong setting: {error}\n")
         return 2
+    except StoppedError as error:
+        logger.info("{}", error)
     except (FatalError, BrokerUnavailableError) as error:
         logger.error("{}", error)
         return 1
     except Exception:  # the last resort: anything else is a defect, told whole
         logger.exception("unexpected error")
         return 1
+    return 0
+
+
+def _explain(name: str, settings_type: type[S], arguments: list[str]) -> int:
+    """Print the settings for ``--help``; say that there are no arguments for anything else."""
+    if arguments not in (["--help"], ["-h"]):
+        sys.stderr.write(
+            f"{name}: wrong arguments: {' '.join(arguments)}; it takes none: its settings are "
+            f"environment variables, listed by {name} --help\n"
+        )
+        return 2
+    lines = [f"{name} reads these environment variables, and the file .env:", ""]
+    lines += [
+        f"  {variable}: {field.description}"
+        for variable, field in documented([settings_type]).items()
+    ]
+    sys.stdout.write("\n".join(lines) + "\n")
     return 0
 
 
