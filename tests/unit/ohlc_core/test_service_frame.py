@@ -1,0 +1,183 @@
+"""The frame of every service: exit codes, one-line errors, signals."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from pydantic import Field, SecretStr
+
+from ohlc_core.runtime.service import FatalError, Runtime, run_service
+from ohlc_core.settings.base import SettingsError, load
+from ohlc_core.settings.groups import (
+    IntervalSettings,
+    KafkaSettings,
+    ObservabilitySettings,
+    ProductSettings,
+    RunSettings,
+)
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["service"])
+    for name in ("OHLC_INTERVALS", "KAFKA_SECURITY_PROTOCOL", "RUN_ID", "METRICS_PORT"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def exit_code(run: object, settings: type[ObservabilitySettings] = ObservabilitySettings) -> object:
+    with pytest.raises(SystemExit) as ended:
+        run_service("service", settings, run)  # type: ignore[arg-type]
+    return ended.value.code
+
+
+def test_a_service_that_is_done_exits_0() -> None:
+    assert exit_code(lambda settings, runtime: None) == 0
+
+
+def test_what_can_not_be_recovered_from_exits_1() -> None:
+    def run(settings: ObservabilitySettings, runtime: Runtime) -> None:
+        raise FatalError("the disk is full; make room")
+
+    assert exit_code(run) == 1
+
+
+def test_wrong_settings_exit_2_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("LOG_FORMAT", "xml")
+    assert exit_code(lambda settings, runtime: None) == 2
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1
+    assert "LOG_FORMAT was 'xml'" in told
+    assert "allowed: text or json" in told
+
+
+def test_settings_found_wrong_later_exit_2() -> None:
+    def run(settings: ObservabilitySettings, runtime: Runtime) -> None:
+        raise SettingsError("PRODUCT_IDS was 'X/Y'")
+
+    assert exit_code(run) == 2
+
+
+def test_sigterm_stops_a_service_well() -> None:
+    def run(settings: ObservabilitySettings, runtime: Runtime) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert runtime.stop.wait(5)
+
+    before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
+    try:
+        assert exit_code(run) == 0
+    finally:
+        signal.signal(signal.SIGTERM, before[0])
+        signal.signal(signal.SIGINT, before[1])
+
+
+def test_a_taken_metrics_port_is_a_wrong_setting(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import socket
+
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        monkeypatch.setenv("METRICS_PORT", str(taken.getsockname()[1]))
+        assert exit_code(lambda settings, runtime: None) == 2
+    assert "METRICS_PORT" in capsys.readouterr().err
+
+
+def test_help_lists_the_settings(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["service", "--help"])
+    assert exit_code(lambda settings, runtime: None) == 0
+    assert "LOG_LEVEL: TRACE, DEBUG" in capsys.readouterr().out
+
+
+def test_any_other_argument_is_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["service", "--products", "X"])
+    assert exit_code(lambda settings, runtime: None) == 2
+    assert "it takes none" in capsys.readouterr().err
+
+
+def test_a_service_that_waits_for_the_broker_still_stops_at_once(tmp_path: Path) -> None:
+    env = {
+        "PATH": os.environ["PATH"],
+        "KAFKA_BROKER_ADDRESS": "127.0.0.1:1",
+        "STATE_DIR": str(tmp_path),
+    }
+    script = Path(sys.executable).with_name("ohlc-aggregator")
+    process = subprocess.Popen([script], env=env, cwd=tmp_path, stderr=subprocess.PIPE)
+    stopper = threading.Timer(2.0, process.terminate)
+    begin = time.monotonic()
+    stopper.start()
+    _, told = process.communicate(timeout=30)
+    assert process.returncode == 0, told
+    assert time.monotonic() - begin < 20
+
+
+def test_a_broker_that_never_answers_exits_1_in_one_line(tmp_path: Path) -> None:
+    env = {
+        "PATH": os.environ["PATH"],
+        "KAFKA_BROKER_ADDRESS": "127.0.0.1:1",
+        "KAFKA_STARTUP_TIMEOUT_SECONDS": "0.5",
+    }
+    script = Path(sys.executable).with_name("feature-writer")
+    done = subprocess.run(
+        [script], env=env, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 1
+    assert "KAFKA_BROKER_ADDRESS=127.0.0.1:1" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_secrets_are_never_told_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Secretive(ObservabilitySettings):
+        some_key: SecretStr = Field(SecretStr(""), min_length=20, description="20 characters")
+
+    monkeypatch.setenv("SOME_KEY", "too-short-secret")
+    with pytest.raises(SettingsError) as error:
+        load(Secretive)
+    assert "too-short-secret" not in str(error.value)
+    assert "SOME_KEY" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "part"),
+    [
+        ("OHLC_INTERVALS", "1m,1x", "expected e.g. 30s"),
+        ("OHLC_INTERVALS", "1m,1m", "twice"),
+        ("OHLC_INTERVALS", ",", "is empty"),
+    ],
+)
+def test_wrong_intervals_are_told_with_what_is_allowed(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, part: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError, match=part) as error:
+        load(IntervalSettings)
+    assert name in str(error.value)
+
+
+def test_an_empty_value_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PRODUCT_IDS", "")
+    assert load(ProductSettings).product_ids == ("BTC/USD", "ETH/USD")
+
+
+def test_sasl_without_credentials_is_told_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KAFKA_SECURITY_PROTOCOL", "SASL_SSL")
+    with pytest.raises(SettingsError, match="KAFKA_SASL_PASSWORD"):
+        load(KafkaSettings)
+
+
+def test_a_run_id_that_is_no_topic_name_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RUN_ID", "a b")
+    with pytest.raises(SettingsError, match="RUN_ID was 'a b'"):
+        load(RunSettings)
