@@ -125,24 +125,21 @@ def test_a_dead_service_is_told_and_started_again(processes: Processes, folder: 
     assert demo.wait(60) == 0
 
 
-_PARENT = """
-import subprocess, sys
-subprocess.run([sys.argv[1], "demo", "--stop-with-parent"], check=False)
-"""
-
-
-def test_a_killed_make_leaves_nothing(processes: Processes, folder: Path) -> None:
-    script = Path(sys.executable).with_name("local-stack")
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
+def test_a_demo_ends_with_its_make(folder: Path, how: signal.Signals) -> None:
     folder.mkdir()
+    script = Path(sys.executable).with_name("local-stack")
+    makefile = f"demo:\n\t@exec {script} demo --stop-with-parent\n"
+    (folder / "Makefile").write_text(makefile)
     settings = {**os.environ, "LOCAL_BROKER": "noida", **_SHORT}
     with (
         (folder / "log").open("w") as log,
-        subprocess.Popen(
-            [sys.executable, "-c", _PARENT, str(script)], cwd=folder, env=settings, stdout=log
-        ) as parent,
+        subprocess.Popen(["make", "demo"], cwd=folder, env=settings, stdout=log) as make,
     ):
         wait_until(lambda: "Ctrl-C stops" in (folder / "log").read_text(), 60, "the demo's start")
-        parent.send_signal(signal.SIGKILL)
+        # To make alone: a terminal's Ctrl-C would go to both.
+        make.send_signal(how)
+        make.wait(60)
     wait_until(lambda: _running_in(folder) == [], 60, "the demo to end with what started it")
     assert "stopped; nothing is left running" in (folder / "log").read_text()
 
