@@ -6,6 +6,7 @@ from pathlib import Path
 
 from exchange_simulator.faults.board import FaultBoard
 from exchange_simulator.faults.model import Order, read_orders
+from exchange_simulator.faults.schedule import random_orders
 from exchange_simulator.feed import Feed
 from exchange_simulator.market.clock import SimulatedClock
 from exchange_simulator.market.generated import generate
@@ -53,7 +54,8 @@ def build_server(
     else:
         market, clock = _generated(settings, wall_ns, monotonic_ns)
     protocol = PROTOCOLS[settings.exchange](market, clock)
-    board = FaultBoard(settings.simulator_seed, _orders(settings))
+    orders = _scripted(settings) + _random(settings, list(market.listings))
+    board = FaultBoard(settings.simulator_seed, orders)
     feed = Feed(market, clock, protocol, board, settings.simulator_hold)
     return SimulatorServer(protocol, feed, board, with_control=settings.simulator_control)
 
@@ -111,7 +113,14 @@ def _market(settings: SimulatorSettings, listings: list[Listing]) -> Market:
     return Market(listings, _FIRST_SHARED_ID if settings.exchange == "bitstamp" else None)
 
 
-def _orders(settings: SimulatorSettings) -> list[Order]:
+def _random(settings: SimulatorSettings, products: list[str]) -> list[Order]:
+    if not settings.simulator_random_faults:
+        return []
+    count, _, trades = settings.simulator_random_faults.partition("/")
+    return random_orders(settings.simulator_seed, int(count), int(trades), products)
+
+
+def _scripted(settings: SimulatorSettings) -> list[Order]:
     path = settings.simulator_faults
     if not path:
         return []

@@ -163,6 +163,13 @@ class Feed:
                 )
                 self._deliver(frames, watchers)
 
+    def _watchers(self, product: str) -> list[Connection]:
+        return [
+            each
+            for each in self.connections
+            if product in each.session.products and not each.is_ending
+        ]
+
     def _deliver(self, frames: list[Frame], watchers: list[Connection]) -> None:
         for frame in frames:
             texts: dict[Hashable, list[str]] = {}
@@ -185,7 +192,8 @@ class Feed:
             if (drop := self.board.drop("mid_frame")) is not None:
                 connection.cut(text)
                 return
-            connection.send(self.protocol.malformed(text) if frame.malformed else text)
+            is_spoiled = frame.malformed and place == 0
+            connection.send(self.protocol.malformed(text) if is_spoiled else text)
             connection.trade_frames += 1
             more = frame.more or place + 1 < len(texts)
             drop = self.board.drop("mid_burst") if more else None
@@ -212,10 +220,7 @@ class Feed:
         self._next_heartbeat = now + _HEARTBEAT_SECONDS
         self._ping(now)
         for frame in self.board.held_back():
-            self._deliver(
-                [frame],
-                [each for each in self.connections if frame.product in each.session.products],
-            )
+            self._deliver([frame], self._watchers(frame.product))
         for connection in self.connections:
             if self._is_unsubscribed_too_long(connection, now):
                 connection.end(None)

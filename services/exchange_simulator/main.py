@@ -22,8 +22,8 @@ async def _serve(settings: SimulatorSettings, server: SimulatorServer, runtime: 
         _announce(settings, addresses)
         runtime.health.expect("market", _ALLOWED_SILENCE_SECONDS)
         while not runtime.stop.is_set():
-            if server.is_market_running:
-                runtime.health.progress("market")
+            server.check()
+            runtime.health.progress("market")
             await asyncio.sleep(_STOP_POLL_SECONDS)
 
 
@@ -40,6 +40,7 @@ def _announce(settings: SimulatorSettings, addresses: Addresses) -> None:
 def main() -> None:
     """Run the service."""
     flags_to_environment(sys.argv[1:])
+    del sys.argv[1:]  # the flags are environment variables now; the frame takes no others
     run_service("exchange-simulator", SimulatorSettings, run)
 
 

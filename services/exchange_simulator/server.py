@@ -52,10 +52,10 @@ class SimulatorServer:
         self._tasks: set[asyncio.Task[None]] = set()
         self._market: asyncio.Task[None] | None = None
 
-    @property
-    def is_market_running(self) -> bool:
-        """Whether the market's task lives."""
-        return self._market is not None and not self._market.done()
+    def check(self) -> None:
+        """Raise what ended the market, if anything did."""
+        if self._market is not None and self._market.done():
+            self._market.result()
 
     @contextlib.asynccontextmanager
     async def listen(self, host: str, port: int) -> AsyncIterator[Addresses]:

@@ -67,6 +67,12 @@ class SimulatorSettings(ObservabilitySettings):
     simulator_faults: str = Field(
         "", description="path of a JSON file of faults (docs/simulator.md), or empty"
     )
+    simulator_random_faults: str = Field(
+        "",
+        pattern=r"^([1-9][0-9]{0,5}/[1-9][0-9]{0,8})?$",
+        description="COUNT/TRADES: that many random faults, by the seed, over the first TRADES "
+        "live trades, e.g. 20/5000 (empty: none)",
+    )
     simulator_control: bool = Field(True, description="true or false: whether /control exists")
 
     @field_validator("product_ids", "simulator_quiet_products")

@@ -48,9 +48,7 @@ class ControlClient:
     def ids(self, product: str, *, withheld: bool = True) -> list[int]:
         """Return the ids of every trade so far; without those withheld if so asked."""
         return [
-            trade["trade_id"]
-            for trade in self.trades(product)
-            if withheld or not trade["withheld"]
+            trade["trade_id"] for trade in self.trades(product) if withheld or not trade["withheld"]
         ]
 
     def order(self, *faults: dict[str, Any]) -> None:
@@ -126,6 +124,8 @@ class _Thread:
         self._stop.set()
         self._thread.join(_DEADLINE)
         assert not self._thread.is_alive(), "the simulator did not stop"
+        if self._failure is not None:
+            raise self._failure
 
     def _run(self) -> None:
         try:
@@ -139,6 +139,7 @@ class _Thread:
         async with self._server.listen(host, port) as self.addresses:
             self._ready.set()
             while not self._stop.is_set():
+                self._server.check()
                 await asyncio.sleep(0.02)
 
 

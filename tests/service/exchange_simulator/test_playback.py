@@ -209,3 +209,15 @@ def test_same_seed_and_start_print_the_same_live_trades() -> None:
         with start_simulator(**settings) as simulator:
             runs.append(collect(simulator, 150))
     assert runs[0] == runs[1]
+
+
+def test_random_faults_are_dealt_by_the_seed() -> None:
+    with start_simulator(
+        simulator_random_faults="5/1000000", simulator_seed=4, simulator_history="0"
+    ) as simulator:
+        pending = simulator.control.state()["faults_pending"]
+    with start_simulator(
+        simulator_random_faults="5/1000000", simulator_seed=4, simulator_history="0"
+    ) as simulator:
+        assert simulator.control.state()["faults_pending"] == pending
+    assert len(pending) == 5
