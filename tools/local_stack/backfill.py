@@ -31,7 +31,7 @@ _DRAIN_POLL_SECONDS = 1.0
 
 
 def run_backfill(settings: StackSettings, stop: StopRequest) -> int:
-    """Replay, aggregate and store the period, and return the exit code.
+    """Replay, aggregate and store the period; return 0 when every candle is stored, 1 when not.
 
     Raises:
         SettingsError: the replayer's settings are wrong.
@@ -44,16 +44,17 @@ def run_backfill(settings: StackSettings, stop: StopRequest) -> int:
     if note := set_demo_store_aside(settings):
         view.say(f"note: {note}")
     with running(Pipeline(folder, settings, view.say)) as pipeline:
-        code = _run(pipeline, topics, view, stop)
-    if code == 0 and not stop.is_set:
-        folder.forget_data()
-        view.say(f"backfill {topics.run_id} is complete")
-    else:
+        is_complete = _run(pipeline, topics, view, stop)
+    if not is_complete:
         view.say(f"backfill {topics.run_id} is not complete; the same command goes on with it")
-    return code
+        return 1
+    folder.forget_data()
+    view.say(f"backfill {topics.run_id} is complete")
+    return 0
 
 
-def _run(pipeline: Pipeline, topics: TopicNames, view: PlainView, stop: StopRequest) -> int:
+def _run(pipeline: Pipeline, topics: TopicNames, view: PlainView, stop: StopRequest) -> bool:
+    """Return whether every candle is stored; False when it was stopped before."""
     settings, folder = pipeline.settings, pipeline.folder
     if not settings.was_given("kafka_broker_address") and not _join_live_run(pipeline):
         pipeline.start_broker(topics)
@@ -68,14 +69,15 @@ def _run(pipeline: Pipeline, topics: TopicNames, view: PlainView, stop: StopRequ
     view.say(f"broker      {pipeline.broker_address} ({pipeline.broker_words})")
     folder.publish({"mode": "backfill", "run_id": topics.run_id, "broker": pipeline.broker_address})
     pipeline.start(replayer, supervised=False)
-    code = _watch_replayer(pipeline, replayer, view, stop)
-    if code == 0 and not stop.is_set:
+    _watch_replayer(pipeline, replayer, view, stop)
+    if not stop.is_set:
         _wait_until_stored(pipeline, topics, view, stop)
-        if not stop.is_set:
-            pipeline.stop_services()
-            prove(pipeline.kafka, settings, topics, view)
-            delete_run(pipeline.kafka, topics)
-    return code
+    if stop.is_set:
+        return False
+    pipeline.stop_services()
+    prove(pipeline.kafka, settings, topics, view)
+    delete_run(pipeline.kafka, topics)
+    return True
 
 
 def _join_live_run(pipeline: Pipeline) -> bool:
@@ -93,19 +95,21 @@ def _service_settings(pipeline: Pipeline, topics: TopicNames, script: str) -> di
 
 def _watch_replayer(
     pipeline: Pipeline, replayer: Service, view: PlainView, stop: StopRequest
-) -> int:
+) -> None:
+    """Wait until the replayer has replayed everything, or the run is to stop.
+
+    Raises:
+        StackError: the replayer failed.
+    """
     warnings = WarningLines(each.process.log_file for each in pipeline.services)
     while (code := replayer.process.exit_code()) is None and not stop.is_set:
         _look_after(pipeline, warnings, view)
         time.sleep(_POLL_SECONDS)
-    if code is None:
-        return 0
-    if code != 0 and not stop.is_set:
+    if code is not None and code != 0 and not stop.is_set:
         raise StackError(
             f"the replayer ended with exit code {code}; its own words are above",
             exit_code=2 if code == 2 else 1,
         )
-    return code
 
 
 def _wait_until_stored(

@@ -21,6 +21,7 @@ _MODULES = (
     "ohlc_features.settings",
     "feature_writer.settings",
     "trade_replayer.settings",
+    "trade_replayer.verify",
     "exchange_simulator.settings",
     "local_stack.settings",
 )

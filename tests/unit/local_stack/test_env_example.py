@@ -1,5 +1,6 @@
 """`.env.example` names every setting with its default, so nobody has to read code to find one."""
 
+import ast
 import re
 from pathlib import Path
 
@@ -38,8 +39,22 @@ def test_the_example_gives_the_defaults() -> None:
     assert not wrong, f".env.example differs from the defaults (was, is): {wrong}{_REMEDY}"
 
 
-def test_every_settings_module_of_the_services_is_looked_at() -> None:
-    modules = {
-        f"{path.parent.name}.settings" for path in (_ROOT / "services").glob("*/settings.py")
+def test_every_class_that_adds_settings_is_looked_at() -> None:
+    found = {
+        name
+        for root in ("libs", "services", "tools")
+        for path in (_ROOT / root).rglob("*.py")
+        for name in _classes_with_settings(ast.parse(path.read_text("utf-8")))
     }
-    assert modules <= {settings.__module__ for settings in settings_classes()}
+    missing = found - {settings.__name__ for settings in settings_classes()}
+    assert not missing, f"add the modules of {sorted(missing)} to local_stack.env_example"
+
+
+def _classes_with_settings(tree: ast.Module) -> list[str]:
+    return [
+        node.name
+        for node in tree.body
+        if isinstance(node, ast.ClassDef)
+        and any(ast.unparse(base).endswith("Settings") for base in node.bases)
+        and any(isinstance(statement, ast.AnnAssign) for statement in node.body)
+    ]
