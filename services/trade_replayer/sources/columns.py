@@ -4,7 +4,9 @@ Used for queries, Parquet and CSV files with a header. Exact numbers stay exact:
 cast to text, and a binary float is given its shortest text, which is the number it was made of.
 """
 
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 _ROWS = 65_536
+_MEMORY = "400MB"
 
 _ALIASES: Mapping[str, tuple[str, ...]] = {
     "timestamp": (
@@ -58,7 +61,12 @@ def connect() -> "DuckDBPyConnection":
     """Return a DuckDB connection in UTC whose memory stays bounded (it spills to disk)."""
     import duckdb
 
-    connection = duckdb.connect(":memory:", config={"threads": 2, "memory_limit": "1GB"})
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "threads": 2,
+        "memory_limit": _MEMORY,
+        "temp_directory": str(Path(tempfile.gettempdir()) / "trade-replayer"),
+    }
+    connection = duckdb.connect(":memory:", config=config)
     connection.execute("SET TimeZone = 'UTC'")
     return connection
 

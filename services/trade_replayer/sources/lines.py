@@ -16,7 +16,7 @@ import polars as pl
 
 from trade_replayer.tables import UNKNOWN_SIDE, RawBatch
 
-_BLOCK_BYTES = 8 << 20
+_BLOCK_BYTES = 2 << 20
 _NUMBER = re.compile(r"\d+(\.\d+)?([eE][-+]?\d+)?")
 _ALL_DIGITS = r"^[0-9]+$"
 

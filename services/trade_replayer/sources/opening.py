@@ -1,6 +1,7 @@
 """Opening the source that the settings name."""
 
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -20,6 +21,11 @@ from trade_replayer.sources.rest import RestSource
 
 #: Told before each wait for the exchange: the product, why, and for how many seconds.
 OnWait = Callable[[str, str, float], None]
+
+_DAY_US = 86_400_000_000
+
+# How far back an exchange's REST history goes, where it does not reach back to the listing.
+_REACH_US = {"bitstamp": _DAY_US}
 
 # A backfill runs for hours unattended: an exchange may be away for about ten minutes.
 _PATIENCE = RetryPolicy(attempts=24)
@@ -97,7 +103,18 @@ def _open_rest(settings: HistorySettings, stop: threading.Event, on_wait: OnWait
     source = RestSource(adapter, fetches.__getitem__)
     clocks = [_checked(settings.exchange, source, product) for product in settings.product_ids]
     told = [clock for clock in clocks if clock is not None]
+    _check_reach(settings, min([*told, time.time_ns() // 1_000]))
     return OpenedSource(source, dict.fromkeys(settings.product_ids), min(told, default=None))
+
+
+def _check_reach(settings: HistorySettings, now_us: int) -> None:
+    reach_us = _REACH_US.get(settings.exchange)
+    if reach_us is None or settings.from_us is None or settings.from_us >= now_us - reach_us:
+        return
+    raise SettingsError(
+        f"FROM_DAY was {settings.from_day}, but {settings.exchange} tells only the last "
+        f"{reach_us // _DAY_US} day of trades; begin today (UTC), or replay files"
+    )
 
 
 def _checked(exchange: str, source: RestSource, product_id: str) -> int | None:

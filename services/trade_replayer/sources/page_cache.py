@@ -1,6 +1,12 @@
 """REST pages on disk, so that running a replay again costs no calls.
 
-A page is kept only when it can not change any more: it was full, or a later page followed it.
+A response is kept only when it can not change any more:
+
+- what has been told by an ascending cursor (``since``, ``fromId``): when the page was full, or a
+  later page followed it;
+- what lies below an id (Coinbase's ``after``): when it begins with the very next id below;
+- the first trade of a time (``startTime``): when there is one.
+
 The newest, unfinished page never is, nor is any answer to a request without a cursor.
 """
 
@@ -63,11 +69,14 @@ class CachedFetch:
             return stored
         response = self.fetch(request)
         self.calls += 1
-        self._newest = (
-            None
-            if path is None
-            else _Fetched(path, response.body, _is_full(request.params, response.body))
-        )
+        self._newest = None
+        if path is not None:
+            is_full = _is_full(request.params, response.body)
+            fetched = _Fetched(path, response.body, is_full)
+            if _is_final(request.params, response.body, is_full=is_full):
+                _write(fetched)
+            elif "after" not in request.params:
+                self._newest = fetched
         return response
 
     def page_came(self, *, has_trades: bool) -> None:
@@ -103,6 +112,14 @@ class CachedFetch:
             logger.warning("fetching {} again: the stored page is broken", path)
             return None
         return response
+
+
+def _is_final(params: Mapping[str, str], body: bytes, *, is_full: bool) -> bool:
+    """Whether the answer alone tells that it can not change."""
+    if "after" in params:
+        rows = _decoder.decode(body)
+        return bool(rows) and int(rows[0]["trade_id"]) == int(params["after"]) - 1
+    return "startTime" in params and is_full
 
 
 def _is_full(params: Mapping[str, str], body: bytes) -> bool:

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterator
 from email.utils import parsedate_to_datetime
 
+from loguru import logger
+
 from exchange_adapters.adapter import ExchangeAdapter, Page, Position, Response
 from ohlc_core.wire.messages import Source as SourceName
 from trade_replayer.sources.page_cache import CachedFetch
@@ -39,10 +41,27 @@ class RestSource:
     ) -> Iterator[RawBatch]:
         """Yield the pages, following the exchange's own cursor."""
         fetch = self._fetch_for(product_id)
+        try:
+            yield from self._batches(product_id, from_us, after, fetch)
+        finally:
+            logger.info(
+                "{}:{}: {} pages from disk, {} calls",
+                self._adapter.name,
+                product_id,
+                fetch.hits,
+                fetch.calls,
+            )
+
+    def _batches(
+        self, product_id: str, from_us: int, after: Position | None, fetch: CachedFetch
+    ) -> Iterator[RawBatch]:
         for page in self._pages(product_id, from_us, after, fetch):
             fetch.page_came(has_trades=bool(page.trades))
             if page.trades:
                 table = table_of(page.trades)
+                if not self._adapter.has_sequential_ids:
+                    # Ids shared by all products order them only within a moment.
+                    table = table.sort("timestamp_us", maintain_order=True)
                 yield RawBatch("history", table, table, has_ids=True)
 
     def _pages(

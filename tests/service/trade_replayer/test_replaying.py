@@ -1,7 +1,10 @@
 """``trade-replayer`` as a process, against a real broker."""
 
+import calendar
 import itertools
+import re
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import cast
 
@@ -15,7 +18,7 @@ from ohlc_core.wire.messages import (
     TradesTopicMessage,
     WatermarkMessage,
 )
-from ohlc_core.wire.topics import TopicNames
+from ohlc_core.wire.topics import TopicNames, topic_names
 from support.kafka import Record, read_topic
 from support.processes import Processes, Script
 from support.simulator import start_simulator
@@ -41,13 +44,12 @@ def replay(broker: LocalBroker, processes: Processes, unique_run_id: str) -> Rep
 
 
 def messages(
-    broker: LocalBroker, names: TopicNames, product_id: str = "BTC/USD"
+    broker: LocalBroker, names: TopicNames, key: str = "kraken:BTC/USD"
 ) -> list[TradesTopicMessage]:
-    key = f"kraken:{product_id}".encode()
     return [
         decode_trades_topic(record.value or b"")
         for record in read_topic(broker.address, names.trades)
-        if record.key == key
+        if record.key == key.encode()
     ]
 
 
@@ -211,38 +213,44 @@ def test_every_product_ends_even_without_trades(
 ) -> None:
     settings = {**history(tmp_path, 10), "PRODUCT_IDS": "BTC/USD,ETH/USD"}
     assert replay(**settings).wait(60) == 0
-    assert messages(broker, unique_topics, "ETH/USD") == [
+    assert messages(broker, unique_topics, "kraken:ETH/USD") == [
         StartMessage("kraken", "ETH/USD", FROM_US),
         WatermarkMessage("kraken", "ETH/USD", FROM_US + DAY_US, final=True),
     ]
 
 
+@pytest.mark.parametrize(
+    "market",
+    [("kraken", "BTC/USD"), ("coinbase", "BTC/USD"), ("binance", "BTC/USDT")],
+)
 def test_history_of_an_exchange_costs_calls_once(
     broker: LocalBroker,
     processes: Processes,
     unique_run_id: str,
     tmp_path: Path,
+    market: tuple[str, str],
 ) -> None:
-    from ohlc_core.wire.topics import topic_names
-
+    exchange, product_id = market
     with start_simulator(
+        exchange=exchange,
         simulator_start="2023-01-02T02:00:00",
         simulator_history="3h",
         simulator_rate=2,
-        product_ids="BTC/USD",
+        product_ids=product_id,
     ) as simulator:
         simulator.control.pause()
-        simulator.control.order({"fault": "rest", "kind": "too_many_requests", "calls": 2})
+        simulator.control.order({"fault": "rest", "kind": "429", "calls": 2})
         truth = [
             str(trade["trade_id"])
-            for trade in simulator.control.trades("BTC/USD")
-            if FROM_US + DAY_US - 3_600_000_000 <= trade["time_ns"] // 1_000 < FROM_US + DAY_US
+            for trade in simulator.control.trades(product_id)
+            if FROM_US <= trade["time_ns"] // 1_000 < FROM_US + DAY_US
         ]
         assert len(truth) > 2_000
         base = {
             "KAFKA_BROKER_ADDRESS": broker.address,
+            "EXCHANGE": exchange,
             "EXCHANGE_REST_URL": simulator.rest_url,
-            "PRODUCT_IDS": "BTC/USD",
+            "PRODUCT_IDS": product_id,
             "FROM_DAY": "2023-01-01",
             "TO_DAY": "2023-01-02",
             "REST_INTERVAL_SECONDS": "0",
@@ -252,9 +260,41 @@ def test_history_of_an_exchange_costs_calls_once(
             run_id = f"{unique_run_id}-{number}"
             script = cast("Script", processes("trade-replayer", {**base, "RUN_ID": run_id}))
             assert script.wait(90) == 0, script.log()
-            assert trade_ids(messages(broker, topic_names(run_id))) == truth
-        pages = list((tmp_path / "pages").rglob("*.json"))
-        assert len(pages) >= len(truth) // 1_000
+            key = f"{exchange}:{product_id}"
+            assert trade_ids(messages(broker, topic_names(run_id), key)) == truth
+        # What is left: the newest page, which is never kept, and Coinbase's newest id.
+        pages, calls = re.search(r"(\d+) pages from disk, (\d+) calls", script.log()).groups()  # type: ignore[union-attr]
+        assert int(pages) >= len(truth) // 1_000
+        assert int(calls) <= 2
+
+
+def test_bitstamps_one_day_is_replayed_and_more_refused(
+    broker: LocalBroker, replay: Replay, unique_topics: TopicNames
+) -> None:
+    with start_simulator(
+        exchange="bitstamp", simulator_history="30m", simulator_rate=2, product_ids="BTC/USD"
+    ) as simulator:
+        simulator.control.pause()
+        today = datetime.now(UTC).date()
+        midnight_ns = calendar.timegm(today.timetuple()) * 10**9
+        truth = [
+            str(trade["trade_id"])
+            for trade in simulator.control.trades("BTC/USD")
+            if trade["time_ns"] >= midnight_ns
+        ]
+        settings = {
+            "EXCHANGE": "bitstamp",
+            "EXCHANGE_REST_URL": simulator.rest_url,
+            "PRODUCT_IDS": "BTC/USD",
+            "REST_INTERVAL_SECONDS": "0",
+            "FROM_DAY": str(today),
+        }
+        script = replay(**settings)
+        assert script.wait(60) == 0, script.log()
+        assert trade_ids(messages(broker, unique_topics, "bitstamp:BTC/USD")) == truth
+        refused = replay(**settings | {"FROM_DAY": "2023-01-01"})
+        assert refused.wait(60) == 2
+        assert "bitstamp tells only the last 1 day of trades" in refused.log()
 
 
 def test_an_unknown_product_is_told_in_the_exchanges_words(replay: Replay) -> None:

@@ -110,3 +110,50 @@ def test_the_cache_can_be_off() -> None:
         fetch(page(1))
         fetch.page_came(has_trades=True)
     assert len(exchange.calls) == 2
+
+
+class Descending:
+    """Coinbase's history: ``limit`` rows below the cursor, newest first; ids up to ``newest``."""
+
+    def __init__(self, newest: int) -> None:
+        self.newest = newest
+        self.calls = 0
+
+    def __call__(self, request: Request) -> Response:
+        self.calls += 1
+        top = min(self.newest, int(request.params.get("after", self.newest + 1)) - 1)
+        ids = range(top, max(0, top - int(request.params["limit"])), -1)
+        return Response(200, {}, json.dumps([{"trade_id": each} for each in ids]).encode())
+
+
+def below(cursor: int, limit: int = 2) -> Request:
+    return Request("/trades", {"after": str(cursor), "limit": str(limit)})
+
+
+def test_what_begins_right_below_an_id_is_final_page_or_probe(tmp_path: Path) -> None:
+    exchange = Descending(newest=10)
+    fetch = CachedFetch(exchange, lambda _response: None, tmp_path, "http://a")
+    for request in (below(9), below(11), below(5, limit=1)):
+        first = fetch(request).body
+        assert fetch(request).body == first
+    assert exchange.calls == 3
+
+
+def test_a_full_answer_below_an_id_not_yet_reached_is_not_kept(tmp_path: Path) -> None:
+    exchange = Descending(newest=10)
+    fetch = CachedFetch(exchange, lambda _response: None, tmp_path, "http://a")
+    for _ in range(2):
+        fetch(below(13))
+        fetch.page_came(has_trades=True)
+    assert exchange.calls == 2
+
+
+def test_the_first_trade_of_a_time_is_kept_once_there_is_one(tmp_path: Path) -> None:
+    exchange = Exchange(rows=0)
+    fetch = cached(exchange, tmp_path)
+    request = Request("/aggTrades", {"startTime": "5", "limit": "1"})
+    fetch(request)
+    exchange.rows = 1
+    fetch(request)
+    fetch(request)
+    assert len(exchange.calls) == 2
