@@ -61,7 +61,7 @@ class FrameReader:
 
     def close(self) -> None:
         """End the connection."""
-        self.socket.shutdown()
+        self.socket.shutdown()  # type: ignore[no-untyped-call]
 
     def __enter__(self) -> "FrameReader":
         return self

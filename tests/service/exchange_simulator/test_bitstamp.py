@@ -34,7 +34,7 @@ def subscribe(channel: str) -> Message:
 
 
 def is_trade(message: Message) -> bool:
-    return message["event"] == "trade"
+    return bool(message["event"] == "trade")
 
 
 def get(simulator: Simulator, path: str, **params: Any) -> httpx.Response:

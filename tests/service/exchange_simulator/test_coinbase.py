@@ -36,7 +36,7 @@ def subscribe(*products: str) -> Message:
 
 
 def is_match(message: Message) -> bool:
-    return message["type"] == "match"
+    return bool(message["type"] == "match")
 
 
 def get(simulator: Simulator, path: str, **params: Any) -> httpx.Response:

@@ -36,7 +36,8 @@ def test_trades_come_under_krakens_own_name(still: Simulator) -> None:
 def test_paging_by_the_cursor_gives_every_trade_with_one_overlap_a_page(
     still: Simulator,
 ) -> None:
-    since, ids = "0", []
+    since = "0"
+    ids: list[int] = []
     pages = 0
     while True:
         result = get(still, "Trades", pair="XBTUSD", since=since)["result"]

@@ -26,7 +26,6 @@ def test_trades_happen_up_to_and_including_their_time() -> None:
     assert simulated.release(9) == []
     assert simulated.release(20) == [Batch("A/USD", 0, 2), Batch("B/USD", 0, 1)]
     assert simulated.release(39) == [Batch("B/USD", 1, 2)]
-    assert not simulated.is_exhausted
     assert simulated.release(None) == [Batch("A/USD", 2, 3)]
     assert simulated.is_exhausted
     assert simulated.last_time_ns == 40
