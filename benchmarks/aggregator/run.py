@@ -119,6 +119,11 @@ def main() -> None:
                 )
                 table(products, results)
                 cost[products] = results["aggregator, at-least-once"]["cpu_s"]
+                hours = arguments.trades / products * market.MEAN_PAUSE_US / 3.6e9
+                print(
+                    f"our resident memory at each quarter of {hours:.1f} h of event time: "
+                    f"{results['aggregator, at-least-once']['resident_mb']} MB"
+                )
         few, many = min(cost), max(cost)
         print(f"\nCPU per trade with {many} products / with {few}: {cost[many] / cost[few]:.2f}")
 
