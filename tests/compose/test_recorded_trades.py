@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from support.compose import ComposeStack, Simulator, StartStack
+from support.compose import ComposeStack, Simulator, StartStack, wait_until_equal
 from support.recorded import RECORDED_MARKET, Official, as_official
 from support.wait import wait_until
 
@@ -71,11 +71,11 @@ def test_official_candles_are_found_whatever_happens_to_the_containers(
             simulator.advance(STEP)
         clock_ms = simulator.clock_ms()
         due = {start: row for start, row in official.items() if start + 65_000 < clock_ms}
-        wait_until(
-            lambda due=due: as_official(stack.rows(), due) == due,  # type: ignore[misc]
+        wait_until_equal(
+            lambda due=due: as_official(stack.rows(), due),  # type: ignore[misc]
+            due,
             120,
             f"{len(due)} official candles in the store after: {what}",
-            every=0.5,
         )
     assert simulator.state()["exhausted"]
     assert as_official(stack.rows(), official) == official

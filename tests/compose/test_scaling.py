@@ -1,4 +1,4 @@
-"""Three aggregators share a made-up market, two die, and history is replayed beside the last."""
+"""Three aggregators share a made-up market, two die, the broker too, and history is replayed."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from ohlc_features.columns import FeatureRow
-from support.compose import ComposeStack, Simulator, StartStack
+from support.compose import ComposeStack, Simulator, StartStack, wait_until_equal
 from support.wait import wait_until
 
 PAIRS = {"BTC/USD": "XBTUSD", "ETH/USD": "ETHUSD", "SOL/USD": "SOLUSD", "XRP/USD": "XRPUSD"}
@@ -90,11 +90,11 @@ def _wait_for_all_candles_until_now(stack: ComposeStack, simulator: Simulator) -
     until_ms = simulator.clock_ms()
     wait_until(lambda: simulator.clock_ms() > until_ms + SETTLED_MS, 30, "market time passed")
     expected = _exchange_candles(simulator, until_ms)
-    wait_until(
-        lambda: _stored_candles(stack.rows(), until_ms) == expected,
+    wait_until_equal(
+        lambda: _stored_candles(stack.rows(), until_ms),
+        expected,
         90,
         f"{len(expected)} of the exchange's candles",
-        every=0.5,
     )
     return expected
 
@@ -114,6 +114,17 @@ def test_three_aggregators_share_the_work_and_the_last_one_finishes_it(
 
 
 @pytest.mark.timeout(200)
+def test_a_killed_broker_comes_back_with_all_it_had(
+    stack: ComposeStack, simulator: Simulator
+) -> None:
+    with stack.killed("redpanda"):
+        down_at = simulator.clock_ms()
+        wait_until(lambda: simulator.clock_ms() > down_at + SETTLED_MS, 30, "trades went on")
+
+    _wait_for_all_candles_until_now(stack, simulator)
+
+
+@pytest.mark.timeout(200)
 def test_backfill_beside_live_fills_what_is_missing(
     stack: ComposeStack, simulator: Simulator
 ) -> None:
@@ -126,10 +137,8 @@ def test_backfill_beside_live_fills_what_is_missing(
         "backfill-replayer", "backfill-aggregator", "backfill-writer",
     )  # fmt: skip
 
-    wait_until(
-        lambda: known.items() <= _stored_candles(stack.rows(), until_ms).items(),
-        90,
-        f"{len(known)} candles backfilled",
-        every=0.5,
+    # What was in the air when history was deleted, live stores by itself.
+    wait_until_equal(
+        lambda: _stored_candles(stack.rows(), until_ms), known, 90, "candles backfilled"
     )
     _wait_for_all_candles_until_now(stack, simulator)

@@ -185,6 +185,29 @@ class ComposeStack:
         return done.stdout
 
 
+Candles = Mapping[Any, tuple[float | int, ...]]
+
+
+def wait_until_equal(
+    found: Callable[[], Candles], expected: Candles, timeout: float, what: str
+) -> None:
+    """Wait until ``found()`` is ``expected``; AssertionError showing how they differ."""
+
+    def differences() -> list[str]:
+        now = found()
+        return [
+            f"{key}: was {now.get(key)}, expected {expected.get(key)}"
+            for key in sorted(expected.keys() | now.keys())
+            if now.get(key) != expected.get(key)
+        ]
+
+    try:
+        wait_until(lambda: not differences(), timeout, what, every=0.5)
+    except AssertionError as error:
+        left = differences()
+        raise AssertionError("\n".join([f"{error}; {len(left)} differ", *left[:12]])) from None
+
+
 #: Makes a stack from compose files and settings: ``new_stack("docker-compose.yml", RUN_ID="x")``.
 StartStack = Callable[..., ComposeStack]
 
