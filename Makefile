@@ -45,7 +45,7 @@ verify: $(VENV)/.run ## candles in the store against candles recomputed from the
 # --- tests and checks ----------------------------------------------------------------------------
 
 .PHONY: test
-test: lint types ## all tests this machine can run, saying what it skipped and why
+test: lint types hopsworks-client ## all tests this machine can run, saying what it skipped and why
 	@$(BIN)/python -m pytest -q $(ARGS)
 
 .PHONY: test-fast
@@ -100,6 +100,21 @@ $(VENV)/.dev: requirements/dev.txt $(VENV)/.run
 	@$(PIP) install --require-hashes -r requirements/dev.txt
 	@touch $@
 
+# The Hopsworks client pins older releases of what the rest uses: an environment of its own.
+HOPSWORKS_VENV := .venv-hopsworks
+
+.PHONY: hopsworks-client
+hopsworks-client: $(HOPSWORKS_VENV)/.run ## the feature writer with the Hopsworks client, in .venv-hopsworks
+
+$(HOPSWORKS_VENV)/.run: requirements/hopsworks.txt pyproject.toml | $(VENV)/bin/python
+	@echo "installing into $(HOPSWORKS_VENV) ..."
+	@$(VENV)/bin/python -m venv $(HOPSWORKS_VENV)
+	@$(HOPSWORKS_VENV)/bin/python -m pip install --quiet --disable-pip-version-check \
+		--require-hashes -r requirements/hopsworks.txt
+	@$(HOPSWORKS_VENV)/bin/python -m pip install --quiet --disable-pip-version-check \
+		--no-deps --no-build-isolation --editable .
+	@touch $@
+
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
 		echo "Python 3.11 or newer is needed, and $(PYTHON) is" \
@@ -115,6 +130,9 @@ lock: $(BIN)/uv ## pin every dependency anew, with hashes
 	@printf 'hatchling\neditables\n' | $(BIN)/uv pip compile --quiet --generate-hashes \
 		--no-emit-index-url --no-header --python-version 3.11 --extra all \
 		--constraint requirements/dev.txt pyproject.toml - -o requirements/run.txt
+	@printf 'hatchling==1.33.0\neditables\n' | $(BIN)/uv pip compile --quiet --generate-hashes \
+		--no-strip-extras --no-emit-index-url --no-header --python-version 3.11 --extra writer \
+		--extra reader --extra hopsworks pyproject.toml - -o requirements/hopsworks.txt
 
 $(BIN)/uv: | $(VENV)/bin/python
 	@$(PIP) install uv==0.13.9

@@ -34,7 +34,20 @@ class FeatureStoreSettings(EnvSettings):
         "", description="the project's name, for FEATURE_STORE=hopsworks"
     )
     hopsworks_host: str = Field(
-        "eu-west.cloud.hopsworks.ai", min_length=1, description="host name of the Hopsworks cluster"
+        "eu-west.cloud.hopsworks.ai",
+        min_length=1,
+        description="host[:port] of the Hopsworks cluster",
+    )
+
+    hopsworks_ca_location: str = Field(
+        "", description="path of a CA bundle that signed the cluster's certificate (empty: system)"
+    )
+    hopsworks_timeout_seconds: float = Field(
+        30, gt=0, le=120, description="seconds to wait for an answer or a delivery, up to 120"
+    )
+    hopsworks_materialization: Literal["hourly", "daily", "each-batch", "manual"] = Field(
+        "hourly",
+        description="when rows reach the offline store: hourly, daily, each-batch or manual",
     )
 
     @model_validator(mode="after")
@@ -45,5 +58,7 @@ class FeatureStoreSettings(EnvSettings):
         if self.feature_store == "hopsworks":
             for name in ("hopsworks_api_key", "hopsworks_project_name"):
                 if not getattr(self, name):
-                    raise ValueError(f"{name.upper()} is not set, which hopsworks needs")
+                    raise ValueError(
+                        f"{name.upper()} is not set, which FEATURE_STORE=hopsworks needs"
+                    )
         return self

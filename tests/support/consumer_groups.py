@@ -2,6 +2,7 @@
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
+from local_stack.processes import ManagedProcess
 from support.wait import wait_until
 
 
@@ -28,8 +29,13 @@ def group_lag(address: str, group: str, topic: str) -> int | None:
         consumer.close()
 
 
-def wait_for_no_lag(address: str, group: str, topic: str, timeout: float = 40) -> None:
-    """Wait until the group has committed the end of every partition."""
-    wait_until(
-        lambda: group_lag(address, group, topic) == 0, timeout, f"{group} to have no lag", every=0.2
-    )
+def wait_for_no_lag(
+    address: str, group: str, topic: str, timeout: float = 40, member: ManagedProcess | None = None
+) -> None:
+    """Wait until the group has committed the end of every partition, while ``member`` runs."""
+
+    def is_done() -> bool:
+        assert member is None or member.is_running, f"{member} ended: {member.log_lines()[-3:]}"
+        return group_lag(address, group, topic) == 0
+
+    wait_until(is_done, timeout, f"{group} to have no lag", every=0.2)

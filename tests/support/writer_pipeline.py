@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from local_stack.processes import ManagedProcess
 from ohlc_core.domain.candle import Candle
 from ohlc_core.wire.codec import encode_candle
 from ohlc_core.wire.topics import TopicNames
@@ -40,9 +41,9 @@ class WriterPipeline:
         create_topics(self.address, self.names.ohlc)
         produce(self.address, self.names.ohlc, records)
 
-    def wait_until_stored(self, timeout: float = 40) -> None:
+    def wait_until_stored(self, timeout: float = 40, member: ManagedProcess | None = None) -> None:
         """Wait until the writers' group has committed the end of the topic."""
-        wait_for_no_lag(self.address, self.names.writer_group, self.names.ohlc, timeout)
+        wait_for_no_lag(self.address, self.names.writer_group, self.names.ohlc, timeout, member)
 
     def rows(self) -> StoredRows:
         """Return the store's contents."""

@@ -16,7 +16,9 @@ def open_store(settings: FeatureStoreSettings) -> FeatureStore:
 
         return open_console()
     if settings.feature_store == "hopsworks":
-        raise NotImplementedError
+        from ohlc_features.stores.hopsworks import HopsworksStore
+
+        return HopsworksStore(settings)
     from ohlc_features.stores.local import LocalStore
 
     return LocalStore.open(
