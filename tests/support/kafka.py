@@ -23,11 +23,13 @@ class Record(NamedTuple):
     timestamp_ms: int
 
 
-def create_topics(address: str, *topics: str, partitions: int = 4, keep: bool = True) -> None:
+def create_topics(
+    address: str, *topics: str, partitions: int = 4, replication: int = 1, keep: bool = True
+) -> None:
     """Create topics that do not exist; ``keep`` switches retention by time off."""
     admin = AdminClient({"bootstrap.servers": address})
     config = {"retention.ms": "-1"} if keep else {}
-    wanted = [NewTopic(topic, partitions, 1, config=config) for topic in topics]
+    wanted = [NewTopic(topic, partitions, replication, config=config) for topic in topics]
     for future in admin.create_topics(wanted).values():
         try:
             future.result(30)

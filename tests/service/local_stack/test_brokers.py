@@ -8,7 +8,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from local_stack.brokers import LocalBroker, noida, start_broker
+from local_stack.brokers import LocalBroker, kafka_jars, noida, start_broker
+from local_stack.brokers.kafka import start_kafka_cluster
 from support.kafka import OwnBroker, create_topics, produce, read_topic
 from support.wait import wait_until
 
@@ -40,6 +41,23 @@ def test_kafka_keeps_acknowledged_records_when_killed(own_broker: OwnBroker) -> 
     broker.restart()
     assert broker.address == address
     assert [record.value for record in read_topic(address, "kept")] == [b"v"]
+
+
+def test_three_nodes_go_on_when_one_is_killed(tmp_path: Path) -> None:
+    if lacking := kafka_jars.missing():
+        pytest.skip(lacking)
+    nodes = start_kafka_cluster(tmp_path)
+    try:
+        addresses = ",".join(node.address for node in nodes)
+        create_topics(addresses, "replicated", replication=3)
+        produce(addresses, "replicated", [("before", b"1")])
+        nodes[0].kill()
+        # Acknowledged by both that are left: each partition had copies on all three.
+        produce(addresses, "replicated", [(f"after-{number}", b"2") for number in range(20)])
+        assert len(read_topic(addresses, "replicated")) == 21
+    finally:
+        for node in nodes:
+            node.kill()
 
 
 def test_noida_keeps_records_over_a_restart(noida_broker: LocalBroker) -> None:

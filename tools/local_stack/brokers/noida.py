@@ -7,8 +7,8 @@ topics of well under 100,000 records; transactions are not to be relied on. Good
 product out, not for keeping data.
 """
 
-import shutil
-import sys
+import importlib.util
+import os
 from pathlib import Path
 
 from local_stack.brokers.broker import LocalBroker
@@ -29,12 +29,23 @@ def noida_broker(data_dir: Path, port: int, why: str) -> LocalBroker:
     """Prepare a noida over ``data_dir``, keeping the data that is already there."""
     store = data_dir / "store"
     store.mkdir(parents=True, exist_ok=True)
-    command = [_program() or "noida-db", "start", "--only", "kafka", "--host", "127.0.0.1"]
-    command += ["--kafka-port", str(port), "--data-dir", str(store)]
+    program = _program() or Path("noida-db")
+    if program.is_file() and not os.access(program, os.X_OK):
+        program.chmod(0o755)  # pip installs it as data; its own wrapper does the same
+    command = [program, "start", "--only", "kafka", "--host", "127.0.0.1"]
+    command += ["--kafka-port", str(port), "--data-dir", store]
     process = ManagedProcess("noida", command, data_dir / "broker.log", cwd=data_dir)
     return LocalBroker("noida", port, process, why)
 
 
-def _program() -> str | None:
-    beside = Path(sys.executable).with_name("noida-db")
-    return str(beside) if beside.exists() else shutil.which("noida-db")
+def _program() -> Path | None:
+    """Return the server itself.
+
+    The package's console script would hide it behind a wrapper, which ends on SIGTERM before the
+    server has written its data out.
+    """
+    package = importlib.util.find_spec("noida_db")
+    if package is None or package.origin is None:
+        return None
+    program = Path(package.origin).with_name("noida-db")
+    return program if program.is_file() else None
