@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import NamedTuple
 
 import msgspec
 from loguru import logger
@@ -78,12 +79,15 @@ class ProductProgress(msgspec.Struct):
 
 @contextmanager
 def shown(
-    products: Sequence[ProductProgress], monotonic: Callable[[], float] = time.monotonic
+    products: Sequence[ProductProgress],
+    candles: Callable[[], int | None],
+    monotonic: Callable[[], float] = time.monotonic,
 ) -> Iterator[None]:
-    """Show the products' progress until the block ends."""
+    """Show the products' progress, and how many candles there are, until the block ends."""
     done = threading.Event()
     show = _show_bars if sys.stderr.isatty() else _show_lines
-    thread = threading.Thread(target=show, args=(products, done, monotonic), name="progress")
+    display = _Display(products, candles, monotonic)
+    thread = threading.Thread(target=show, args=(display, done), name="progress")
     thread.start()
     try:
         yield
@@ -92,13 +96,19 @@ def shown(
         thread.join()
 
 
-def _show_lines(
-    products: Sequence[ProductProgress], done: threading.Event, monotonic: Callable[[], float]
-) -> None:
-    began = monotonic()
-    before = {product.key: 0 for product in products}
+class _Display(NamedTuple):
+    """What is shown."""
+
+    products: Sequence[ProductProgress]
+    candles: Callable[[], int | None]
+    monotonic: Callable[[], float]
+
+
+def _show_lines(display: _Display, done: threading.Event) -> None:
+    began = display.monotonic()
+    before = {product.key: 0 for product in display.products}
     while not done.wait(_LINE_EVERY_SECONDS):
-        for product in products:
+        for product in display.products:
             if product.is_done:
                 continue
             rate = (product.trades - before[product.key]) / _LINE_EVERY_SECONDS
@@ -110,9 +120,12 @@ def _show_lines(
                 product.days,
                 product.trades,
                 rate,
-                time_left(product.fraction, monotonic() - began),
+                time_left(product.fraction, display.monotonic() - began),
                 note,
             )
+        candles = display.candles()
+        if candles is not None:
+            logger.info("{:,} candles so far", candles)
 
 
 def time_left(fraction: float, seconds: float) -> str:
@@ -123,26 +136,32 @@ def time_left(fraction: float, seconds: float) -> str:
     return f"{left // 3600}:{left // 60 % 60:02d}:{left % 60:02d}"
 
 
-def _show_bars(
-    products: Sequence[ProductProgress], done: threading.Event, monotonic: Callable[[], float]
-) -> None:
-    began = monotonic()
+def _show_bars(display: _Display, done: threading.Event) -> None:
+    began = display.monotonic()
     with Progress(
         TextColumn("{task.description}"),
         BarColumn(),
-        TextColumn("{task.percentage:>3.0f}%  {task.fields[text]}"),
+        TextColumn("{task.percentage:>3.0f}%  {task.fields[text]}", markup=False),
         TimeRemainingColumn(),
         console=Console(stderr=True),
     ) as bars:
         tasks: list[tuple[TaskID, ProductProgress]] = [
-            (bars.add_task(str(product.key), total=1.0, text=""), product) for product in products
+            (bars.add_task(str(product.key), total=1.0, text=""), product)
+            for product in display.products
         ]
+        everything = bars.add_task("all", total=max(1, len(tasks)), text="")
         while True:
             is_last = done.wait(_BAR_EVERY_SECONDS)
+            seconds = max(0.001, display.monotonic() - began)
             for task, product in tasks:
-                rate = product.trades / max(0.001, monotonic() - began)
-                text = f"{product.days}  {product.trades:,} trades  {rate:,.0f}/s  {product.note}"
+                text = f"{product.days}  {product.trades:,} trades  {product.note}"
                 bars.update(task, completed=product.fraction, text=text)
+            trades = sum(product.trades for _, product in tasks)
+            candles = display.candles()
+            made = "" if candles is None else f"  {candles:,} candles"
+            text = f"{trades:,} trades  {trades / seconds:,.0f}/s{made}"
+            fraction = sum(product.fraction for _, product in tasks)
+            bars.update(everything, completed=fraction, text=text)
             if is_last:
                 return
 
@@ -150,8 +169,9 @@ def _show_bars(
 def print_summary(products: Sequence[ProductProgress], run_id: str, seconds: float) -> None:
     """Print the table that ends a replay."""
     table = Table(title=f"replay {run_id}")
-    for heading in ("product", "period", "trades", "repeated", "rejected", "ids missing", "state"):
-        table.add_column(heading, justify="left" if heading in ("product", "state") else "right")
+    for heading in ("product", "period", "trades", "repeated", "rejected", "missing ids", "state"):
+        is_text = heading in ("product", "state")
+        table.add_column(heading, justify="left" if is_text else "right", no_wrap=is_text)
     for product in products:
         state = "complete" if product.is_done else "interrupted"
         table.add_row(

@@ -23,7 +23,7 @@ def comparison_table(title: str, comparisons: Sequence[Comparison]) -> Table:
     """Return the store's verdicts as a table."""
     table = Table(title=title)
     for heading in ("product", "interval"):
-        table.add_column(heading)
+        table.add_column(heading, no_wrap=True)
     for heading in ("candles", "matching", "missing", "extra", "different"):
         table.add_column(heading, justify="right")
     table.add_column("checksum")
@@ -42,7 +42,7 @@ def comparison_table(title: str, comparisons: Sequence[Comparison]) -> Table:
                     each.different,
                 )
             ),
-            f"{each.expected_checksum[:12]} {'=' if same else '≠ ' + each.stored_checksum[:12]}",
+            f"{each.expected_checksum[:8]} {'=' if same else '≠ ' + each.stored_checksum[:8]}",
         )
     return table
 
@@ -51,7 +51,7 @@ def agreement_table(agreements: Sequence[Agreement]) -> Table:
     """Return the agreement with the exchange's own candles as a table."""
     table = Table(title="the exchange's own candles")
     for heading in ("product", "interval"):
-        table.add_column(heading)
+        table.add_column(heading, no_wrap=True)
     for heading in ("compared", "equal", "different"):
         table.add_column(heading, justify="right")
     table.add_column("largest difference, or why not")
