@@ -32,7 +32,7 @@ def noida_broker(data_dir: Path, port: int, why: str) -> LocalBroker:
     program = _program() or Path("noida-db")
     if program.is_file() and not os.access(program, os.X_OK):
         program.chmod(0o755)  # pip installs it as data; its own wrapper does the same
-    command = [program, "start", "--only", "kafka", "--host", "127.0.0.1"]
+    command: list[str | Path] = [program, "start", "--only", "kafka", "--host", "127.0.0.1"]
     command += ["--kafka-port", str(port), "--data-dir", store]
     process = ManagedProcess("noida", command, data_dir / "broker.log", cwd=data_dir)
     return LocalBroker("noida", port, process, why)
