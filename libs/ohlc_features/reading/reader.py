@@ -113,7 +113,7 @@ class FeatureReader:
         candles = self._known_between(_range(exchange, products, interval), moments, max_age)
         kept = candles.drop("exchange", "candle_interval")
         if columns is not None:
-            kept = kept.select("product_id", "window_end", *columns)
+            kept = kept.select(*dict.fromkeys(("product_id", "window_end", *columns)))
         joined = join_as_of(labels, kept, time, max_age)
         return joined if columns is None or "window_end" in columns else joined.drop("window_end")
 

@@ -82,6 +82,12 @@ def test_all_columns_come_with_the_candles_own_times(stored: Stored) -> None:
     assert joined.height == 1
 
 
+def test_the_candles_own_end_can_be_asked_for(stored: Stored) -> None:
+    labels = _labels(MONDAY_MS + 90_000)
+    joined = stored(candle(0)).as_of(labels, "kraken", "1m", columns=["close", "window_end"])
+    assert joined.columns == ["product_id", "time", "window_end", "close"]
+
+
 def test_no_labels_give_no_rows(stored: Stored) -> None:
     empty = pl.DataFrame(schema={"product_id": pl.String, "time": pl.Int64})
     assert _closes(stored(candle(0)), empty) == []
