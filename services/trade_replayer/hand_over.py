@@ -77,7 +77,7 @@ def _last_start(consumer: Consumer, begin: TopicPartition, end: int, key: Produc
     name, start_us = str(key).encode(), None
     deadline = time.monotonic() + _TIMEOUT_SECONDS
     while time.monotonic() < deadline:
-        for message in consumer.consume(1_000, timeout=0.5):
+        for message in consumer.consume(1_000, timeout=0.1):
             value = message.value() or b""
             if message.error() is None and message.key() == name and value.startswith(_START):
                 record = decode_trades_topic(value)

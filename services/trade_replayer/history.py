@@ -12,8 +12,9 @@ from trade_replayer.order import Fresh, Hole, TradeOrder
 from trade_replayer.sources.base import TradeSource
 from trade_replayer.tables import RawBatch, RejectedRow, clean
 
-# A source is read this much past the end, because stamps may step back a little in it.
-_PAST_END_US = 1_000_000
+# Stamps may step back by about a microsecond in the order of ids: this much around the period
+# is read too, so that a trade at its edge is neither lost nor taken for a skipped id.
+_MARGIN_US = 1_000_000
 # Ids made of a time have more digits than any count of trades.
 _COUNT_DIGITS = 15
 
@@ -74,6 +75,7 @@ class _Reader:
         self._wanted = wanted
         self._ids = IdMaker()
         self._order: TradeOrder | None = None
+        self._last_us = 0
 
     def step(self, batch: RawBatch) -> tuple[Step, bool]:
         """Return what is new in the batch, and whether it passed the end of the period."""
@@ -81,11 +83,12 @@ class _Reader:
         table, rejected = clean(batch)
         if not batch.has_ids:
             table = self._ids.assign(batch.part, table)
-        is_past_end = bool(table.height) and (
-            int(table["timestamp_us"][-1]) >= wanted.to_us + _PAST_END_US
+        times = table["timestamp_us"]
+        is_past_end = bool(times.len()) and int(times[-1]) >= wanted.to_us + _MARGIN_US
+        around = times.is_between(
+            wanted.from_us - _MARGIN_US, wanted.to_us + _MARGIN_US, closed="left"
         )
-        in_period = pl.col("timestamp_us").is_between(wanted.from_us, wanted.to_us, closed="left")
-        candidates = table.filter(in_period)
+        candidates = table if around.all() else table.filter(around)
         if candidates.is_empty():
             # Rejected rows are told with the trades around them, not of times outside.
             told = rejected if table.is_empty() else []
@@ -93,12 +96,27 @@ class _Reader:
         if self._order is None:
             by_id = _counts_trades(wanted.key, candidates["trade_id"][0])
             self._order = TradeOrder(by_id=by_id, after=wanted.after)
-        order = self._order
-        repeated, missing = order.repeated, order.missing
-        fresh = order.take(batch.part, candidates)
+        repeated = self._order.repeated
+        fresh = self._of_period(self._order.take(batch.part, candidates))
         told = rejected if fresh.table.height else []
-        step = Step(batch.part, fresh, told, order.repeated - repeated, order.missing - missing)
-        return step, is_past_end
+        missing = sum(hole.last - hole.first + 1 for hole in fresh.holes)
+        return Step(batch.part, fresh, told, self._order.repeated - repeated, missing), is_past_end
+
+    def _of_period(self, fresh: Fresh) -> Fresh:
+        """Leave out trades outside the period, and ids that were skipped outside of it."""
+        wanted, times = self._wanted, fresh.table["timestamp_us"]
+        if times.is_empty():
+            return fresh
+        inside = times.is_between(wanted.from_us, wanted.to_us, closed="left")
+        kept = inside.cum_sum()
+        holes = []
+        for hole in fresh.holes:
+            before_us = times[hole.row - 1] if hole.row else self._last_us
+            if before_us < wanted.to_us and times[hole.row] >= wanted.from_us:
+                row = int(kept[hole.row - 1]) if hole.row else 0
+                holes.append(Hole(row, hole.first, hole.last))
+        self._last_us = int(times[-1])
+        return Fresh(fresh.table if inside.all() else fresh.table.filter(inside), holes)
 
 
 def _counts_trades(key: ProductKey, trade_id: str) -> bool:

@@ -40,7 +40,6 @@ class TradeOrder:
 
     Attributes:
         repeated: trades left out because an earlier part, or an earlier run, had them.
-        missing: trade ids that the source skipped (told only where ids count up by trade).
 
     Args:
         by_id: whether the ids count up by trade.
@@ -49,7 +48,6 @@ class TradeOrder:
 
     def __init__(self, *, by_id: bool, after: Position | None = None) -> None:
         self.repeated = 0
-        self.missing = 0
         self._rule: _ById | _ByTime = _ById(after) if by_id else _ByTime(after)
         self._part: str | None = None
 
@@ -65,7 +63,6 @@ class TradeOrder:
         begins_part, self._part = part != self._part, part
         fresh = self._rule.take(part, table, begins_part=begins_part)
         self.repeated += table.height - fresh.table.height
-        self.missing += sum(hole.last - hole.first + 1 for hole in fresh.holes)
         return fresh
 
 

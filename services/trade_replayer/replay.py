@@ -131,7 +131,9 @@ class ProductReplay:
             return
         for hole, table in pieces(fresh):
             if hole is not None:
-                self._append_gap(hole, int(table["timestamp_us"][0]))
+                # Behind the last trade of the period nothing follows.
+                follows_us = table["timestamp_us"][0] if table.height else self._progress.to_us
+                self._append_gap(hole, int(follows_us))
             self._append_trades(table)
 
     def _append_gap(self, hole: Hole, at_us: int) -> None:

@@ -86,7 +86,7 @@ class ReplayerSettings(HistorySettings, KafkaSettings, RunSettings):
     """Settings of ``trade-replayer``."""
 
     replay_batch: int = Field(
-        500, ge=1, le=5_000, description="trades in one record at most, 1 to 5000"
+        500, ge=1, le=4_000, description="trades in one record at most, 1 to 4000"
     )
     replay_workers: int = Field(
         4, ge=1, le=64, description="products replayed at the same time, 1 to 64"

@@ -150,7 +150,7 @@ def _messages(
     deadline = time.monotonic() + _TIMEOUT_SECONDS
     try:
         while time.monotonic() < deadline:
-            for message in consumer.consume(1_000, timeout=1.0):
+            for message in consumer.consume(1_000, timeout=0.1):
                 deadline = time.monotonic() + _TIMEOUT_SECONDS
                 error = message.error()
                 if error is not None:

@@ -153,7 +153,7 @@ def _messages(settings: KafkaSettings, topic: str) -> Iterator[Message]:
         while unread:
             if time.monotonic() > deadline:
                 raise FatalError(f"topic {topic} could not be read to its end")
-            for message in consumer.consume(200, timeout=1.0):
+            for message in consumer.consume(200, timeout=0.1):
                 deadline = time.monotonic() + _SILENCE_SECONDS
                 error = message.error()
                 if error is None:

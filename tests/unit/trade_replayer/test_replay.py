@@ -186,6 +186,33 @@ def test_ids_a_file_lacks_are_counted_not_called_a_gap() -> None:
     assert replayed.progress.missing == 2
 
 
+def test_stamps_that_step_back_at_the_edges_are_no_skipped_ids() -> None:
+    edges = [
+        trade(1, FROM - 1),
+        trade(2, FROM + 1),
+        trade(3, FROM - 1),
+        trade(4, FROM + 1),
+        trade(5, TO - 2),
+        trade(6, TO),
+        trade(7, TO - 1),
+        trade(8, TO + 1),
+    ]
+    replayed = Replayed(FakeSource(edges, is_live=True))
+    assert not any(isinstance(message, GapMessage) for message in replayed.run())
+    assert replayed.publisher.ids == ["2", "4", "5", "7"]
+
+
+def test_ids_skipped_across_an_edge_of_the_period_are_a_gap_and_others_are_not() -> None:
+    pages = [
+        [trade(1, FROM - 9), trade(3, FROM - 5), trade(6, FROM + 5)],
+        [trade(7, TO - 5), trade(9, TO + 5), trade(11, TO + 6)],
+    ]
+    replayed = Replayed(FakeSource(*pages, is_live=True))
+    gaps = [message for message in replayed.run() if isinstance(message, GapMessage)]
+    assert [(gap.first_missing_id, gap.last_missing_id) for gap in gaps] == [("4", "5"), ("8", "8")]
+    assert replayed.progress.missing == 3
+
+
 def test_ids_made_of_a_time_are_no_counts() -> None:
     page = [trade((FROM + number) * 10**8, FROM + number) for number in range(3)]
     replayed = Replayed(FakeSource(page, is_live=True))
