@@ -64,7 +64,8 @@ class FileSource:
     is_live = False
 
     def __init__(self, path: str, product_ids: Sequence[str], *, sequential: bool) -> None:
-        names = ProductNames(product_ids)
+        lone_file = Path(path).expanduser().is_file() and not path.lower().endswith(".zip")
+        names = ProductNames(product_ids, lone_file=lone_file)
         self.files: Mapping[str, list[HistoryFile]] = {product: [] for product in product_ids}
         for file in _history_files(path, names, sequential=sequential):
             self.files[file.product_id].append(file)

@@ -101,7 +101,7 @@ def test_what_holds_no_trades_is_left_out_of_a_folder(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "reason"),
     [
-        ("trades.csv", line(T0), "which product it holds can not be told from its name"),
+        ("kraken-ETHEUR.csv", line(T0), "which product it holds can not be told from its name"),
         ("LTCUSD.csv", line(T0), "which product it holds can not be told from its name"),
         ("XBTUSD.csv", "time,open\n1,2\n", "no column for price and quantity"),
         ("XBTUSD.bin", "x", "not one of"),
@@ -122,6 +122,18 @@ def test_a_path_without_trades_of_the_products_is_a_wrong_setting(
         opened(path, "BTC/USD")
     assert reason in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_a_lone_file_of_any_name_is_the_one_products(tmp_path: Path) -> None:
+    path = tmp_path / "trades.csv"
+    path.write_text(line(T0))
+    assert seconds(opened(path, "BTC/USD"), "BTC/USD") == [T0]
+    for ambiguous in (
+        lambda: opened(path, "BTC/USD", "ETH/USD"),
+        lambda: opened(tmp_path, "BTC/USD"),
+    ):
+        with pytest.raises(SettingsError, match="can not be told from its name"):
+            ambiguous()
 
 
 def test_a_path_without_files_is_a_wrong_setting(tmp_path: Path) -> None:
