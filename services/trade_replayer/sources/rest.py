@@ -5,10 +5,18 @@ from email.utils import parsedate_to_datetime
 
 from loguru import logger
 
-from exchange_adapters.adapter import ExchangeAdapter, Page, Position, Response
+from exchange_adapters.adapter import (
+    ExchangeAdapter,
+    MalformedResponseError,
+    Page,
+    Position,
+    Response,
+)
 from ohlc_core.wire.messages import Source as SourceName
 from trade_replayer.sources.page_cache import CachedFetch
 from trade_replayer.tables import RawBatch, table_of
+
+_TRIES = 4
 
 
 class RestSource:
@@ -55,14 +63,30 @@ class RestSource:
     def _batches(
         self, product_id: str, from_us: int, after: Position | None, fetch: CachedFetch
     ) -> Iterator[RawBatch]:
-        for page in self._pages(product_id, from_us, after, fetch):
-            fetch.page_came(has_trades=bool(page.trades))
-            if page.trades:
-                table = table_of(page.trades)
-                if not self._adapter.has_sequential_ids:
-                    # Ids shared by all products order them only within a moment.
-                    table = table.sort("timestamp_us", maintain_order=True)
-                yield RawBatch("history", table, table, has_ids=True)
+        failures = 0
+        while True:
+            try:
+                for page in self._pages(product_id, from_us, after, fetch):
+                    fetch.page_came(has_trades=bool(page.trades))
+                    if page.trades:
+                        failures = 0
+                        after = Position(page.trades[-1].trade_id, page.trades[-1].timestamp_us)
+                        yield self._batch(page)
+            except MalformedResponseError as error:
+                # A row that is no trade may be the exchange's slip of a moment.
+                failures += 1
+                if failures == _TRIES:
+                    raise
+                logger.warning("{}:{}: {}; asking again", self._adapter.name, product_id, error)
+            else:
+                return
+
+    def _batch(self, page: Page) -> RawBatch:
+        table = table_of(page.trades)
+        if not self._adapter.has_sequential_ids:
+            # Ids shared by all products order them only within a moment.
+            table = table.sort("timestamp_us", maintain_order=True)
+        return RawBatch("history", table, table, has_ids=True)
 
     def _pages(
         self, product_id: str, from_us: int, after: Position | None, fetch: CachedFetch
