@@ -1,0 +1,119 @@
+"""The local store against the bare libraries under it, and its newest rows read meanwhile.
+
+    python benchmarks/feature_store/run.py [--rows 1000000] [--repeat 3] [--feast PYTHON]
+
+Rivals take turns, each in a process and a file of its own; the median of the repeats counts.
+Making the candles is not timed; the bare libraries get ready rows, ours gets candles and applies
+its rules to them. Feast runs with the interpreter given, in an environment of its own.
+"""
+
+import argparse
+import json
+import multiprocessing
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import rivals
+from rows import batches
+
+from ohlc_features.reading import FeatureReader
+
+RIVALS: dict[str, rivals.Rival] = {
+    "sqlite3": rivals.bare_sqlite3,
+    "SQLAlchemy Core": rivals.bare_sqlalchemy,
+    "local store": rivals.ours,
+}
+
+
+def timed(name: str, rows: int, path: str, answer: Connection) -> None:
+    """Write the rows by one rival; send the seconds."""
+    answer.send(RIVALS[name](Path(path), batches(rows)))
+
+
+def newest_row_latencies(path: str, stop: Connection, answer: Connection) -> None:
+    """Read one product's newest row again and again until told to stop; send the milliseconds."""
+    latencies: list[float] = []
+    with FeatureReader.open(f"sqlite:///{path}") as reader:
+        while not stop.poll():
+            begin = time.perf_counter()
+            reader.latest("kraken", "P000/USD", "1m")
+            latencies.append((time.perf_counter() - begin) * 1_000)
+            time.sleep(0.002)
+    answer.send(latencies)
+
+
+def write_seconds(name: str, rows: int, path: Path) -> float:
+    """Return the seconds one rival took, in a process of its own."""
+    here, there = multiprocessing.Pipe()
+    process = multiprocessing.Process(target=timed, args=(name, rows, str(path), there))
+    process.start()
+    seconds = float(here.recv())
+    process.join()
+    return seconds
+
+
+def latencies_while_writing(rows: int, path: Path) -> list[float]:
+    """Return the newest row's read latencies in ms, in another process than the writing one."""
+    rivals.ours(path, batches(1_000))
+    told, tell = multiprocessing.Pipe(duplex=False)
+    here, there = multiprocessing.Pipe()
+    reader = multiprocessing.Process(target=newest_row_latencies, args=(str(path), told, there))
+    reader.start()
+    write_seconds("local store", rows, path)
+    tell.send(True)
+    latencies: list[float] = here.recv()
+    reader.join()
+    return latencies
+
+
+def feast(python: str, rows: int, folder: Path) -> dict[str, float]:
+    """Return Feast's figures; it writes to its default local provider."""
+    script = Path(__file__).with_name("run_feast.py")
+    done = subprocess.run(
+        [python, str(script), str(rows), str(folder)], capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0:
+        raise SystemExit(f"Feast failed:\n{done.stderr[-3000:]}")
+    figures: dict[str, float] = json.loads(done.stdout.strip().splitlines()[-1])
+    return figures
+
+
+def main() -> None:
+    """Run everything and print a table."""
+    parser = argparse.ArgumentParser(description="The local store against bare libraries.")
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--feast", default="", help="interpreter of an environment with Feast")
+    options = parser.parse_args()
+    seconds: dict[str, list[float]] = {name: [] for name in RIVALS}
+    with tempfile.TemporaryDirectory() as folder:
+        for turn in range(options.repeat):
+            for number, name in enumerate(RIVALS):
+                path = Path(folder) / f"{number}-{turn}.db"
+                seconds[name].append(write_seconds(name, options.rows, path))
+                path.unlink()
+        latencies = latencies_while_writing(options.rows, Path(folder) / "read.db")
+        others = feast(options.feast, options.rows, Path(folder)) if options.feast else {}
+    rate = {name: options.rows / statistics.median(each) for name, each in seconds.items()}
+    print(f"{options.rows} rows, {options.repeat} repeats, median rows/s (all repeats, s)")
+    for name in RIVALS:
+        every = ", ".join(f"{each:.2f}" for each in seconds[name])
+        ratio = rate["local store"] / rate[name]
+        print(f"  {name:16} {rate[name]:10,.0f}   ours is {ratio:.2f} of it   ({every})")
+    cuts = statistics.quantiles(latencies, n=100)
+    print(
+        f"newest row read while writing: p50 {cuts[49]:.2f} ms, p99 {cuts[98]:.2f} ms, "
+        f"max {max(latencies):.2f} ms ({len(latencies)} reads)"
+    )
+    for name, value in others.items():
+        print(f"Feast {name}: {value:,.2f}")
+
+
+if __name__ == "__main__":
+    multiprocessing.set_start_method("spawn")
+    sys.exit(main())
