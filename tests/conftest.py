@@ -7,32 +7,34 @@ from pathlib import Path
 import pytest
 
 from local_stack.brokers import LocalBroker, kafka_jars, start_broker
+from local_stack.brokers.kafka import archive_classes
 from ohlc_core.wire.topics import TopicNames, topic_names
 from support.kafka import OwnBroker
 from support.processes import Processes, Script, start_script
 
 
-def _require_kafka() -> None:
+@pytest.fixture(scope="session")
+def _kafka() -> None:
+    """Skip where there is no Kafka; make its many starts cheap where there is."""
     if lacking := kafka_jars.missing():
         pytest.skip(f"needs a real Apache Kafka, but {lacking}; install Java 17 and Maven")
     try:
         kafka_jars.ensure_jars()
     except kafka_jars.KafkaJarsError as error:
         pytest.skip(f"needs a real Apache Kafka, but {error}")
+    archive_classes()
 
 
 @pytest.fixture(scope="session")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalBroker]:
+def broker(_kafka: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalBroker]:
     """One real Apache Kafka for the whole test session; never stop or pause it."""
-    _require_kafka()
     with start_broker("kafka", tmp_path_factory.mktemp("broker")) as started:
         yield started
 
 
 @pytest.fixture
-def own_broker(tmp_path: Path) -> Iterator[OwnBroker]:
+def own_broker(_kafka: None, tmp_path: Path) -> Iterator[OwnBroker]:
     """Start real Kafkas of this test's own, to kill, pause and restart."""
-    _require_kafka()
     started: list[LocalBroker] = []
 
     def start() -> LocalBroker:

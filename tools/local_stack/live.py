@@ -2,9 +2,11 @@
 
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
+from local_stack.after_history import beginning
 from local_stack.demo_store import prepare_demo_store, set_demo_store_aside
 from local_stack.errors import StackError
 from local_stack.pipeline import Pipeline, running
@@ -60,6 +62,11 @@ def _start(mode: Mode, pipeline: Pipeline, view: View, stop: StopRequest) -> boo
         for_service |= _start_simulator(pipeline, view, stop)
     if mode == "demo" or not settings.was_given("kafka_broker_address"):
         pipeline.start_broker(topic_names())
+    if mode == "run":
+        begin = beginning(settings, pipeline.kafka, datetime.now(UTC))
+        for_service |= begin.settings
+        if begin.note:
+            view.say(f"note: {begin.note}")
     for script in _SERVICES:
         if stop.is_set:
             return False
