@@ -16,11 +16,11 @@ from ohlc_core.domain.trade import ProductKey
 from ohlc_core.kafka.topics import ensure_topics
 from ohlc_core.runtime.service import FatalError, Runtime, run_service
 from ohlc_core.wire.topics import TopicNames, topic_names
-from trade_replayer.candles_made import CandlesMade
 from trade_replayer.hand_over import first_whole_window_us, live_start_us
 from trade_replayer.order import DisorderError
 from trade_replayer.progress import ProductProgress, print_summary, shown
 from trade_replayer.publisher import Publisher
+from trade_replayer.record_count import RecordCount
 from trade_replayer.replay import Job, ProductReplay
 from trade_replayer.run_id import run_id
 from trade_replayer.settings import ReplayerSettings
@@ -116,7 +116,7 @@ def _replay(settings: ReplayerSettings, runtime: Runtime, names: TopicNames, pla
         for product in plan.products
         if not _is_complete(product, so_far[product.key], open_end=settings.to_us is None)
     ]
-    candles = CandlesMade(settings, names.ohlc)
+    candles = RecordCount(settings, names.ohlc)
     try:
         with shown(waiting, candles):
             _run_products(settings, runtime, job, waiting, so_far)

@@ -51,6 +51,17 @@ class StoredRows:
         first, end = self._connection.execute(query).one()
         return None if first is None else Span(int(first), int(end))
 
+    def newest_end_ms(self, key: ProductKey, interval: str) -> int | None:
+        """Return the end of the product's newest window of the interval, or None."""
+        c = self._table.c
+        query = select(func.max(c.window_end)).where(
+            c.exchange == key.exchange,
+            c.product_id == key.product_id,
+            c.candle_interval == interval,
+        )
+        end = self._connection.execute(query).scalar_one()
+        return None if end is None else int(end)
+
 
 @contextmanager
 def stored_rows(settings: FeatureStoreSettings) -> Iterator[StoredRows]:

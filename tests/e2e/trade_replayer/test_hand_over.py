@@ -62,6 +62,11 @@ class HandOver:
         backfill: Script = self._processes("local-stack", env, args=("backfill",))
         return backfill
 
+    def start_run(self) -> Script:
+        """Start ``local-stack run``, the live pipeline as a user starts it."""
+        run: Script = self._processes("local-stack", self._env, args=("run",))
+        return run
+
     def wait_for_live_rows(self, since_ms: int) -> None:
         """Wait until the newest row of every product is of a window that began since then."""
         wait_until(
@@ -137,3 +142,12 @@ def test_live_starts_while_the_backfill_runs(hand_over: HandOver) -> None:
     assert backfill.is_running, "the backfill was over before live began; slow it down"
     assert backfill.wait(180) == 0, backfill.log()
     hand_over.check()
+
+
+def test_live_started_behind_a_backfill_begins_where_the_store_ends(hand_over: HandOver) -> None:
+    backfill = hand_over.start_backfill({"REST_INTERVAL_SECONDS": "0"})
+    assert backfill.wait(120) == 0, backfill.log()
+    run = hand_over.start_run()
+    run.wait_for_log("where the store ends", 60)
+    hand_over.check()
+    assert run.stop() == 0, run.log()

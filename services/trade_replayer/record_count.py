@@ -1,4 +1,4 @@
-"""How many candles the aggregator has made of a run so far, for the progress display."""
+"""How many records a topic holds, told by its offsets: the candles of a run, for example."""
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
@@ -8,17 +8,17 @@ from ohlc_core.settings.groups import KafkaSettings
 _TIMEOUT_SECONDS = 2.0
 
 
-class CandlesMade:
-    """Counts the records of a run's ``ohlc`` topic by its offsets, without reading them.
+class RecordCount:
+    """Counts a topic's records without reading them.
 
     Args:
         settings: how to reach the broker.
-        topic: the run's candles.
+        topic: whose records.
     """
 
     def __init__(self, settings: KafkaSettings, topic: str) -> None:
         self._topic = topic
-        config = connection_config(settings) | {"group.id": "trade-replayer-progress"}
+        config = connection_config(settings) | {"group.id": "record-count"}
         self._consumer = Consumer(config | {"log_level": 0})
 
     def __call__(self) -> int | None:
