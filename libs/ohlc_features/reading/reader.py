@@ -187,7 +187,9 @@ def _open_source(settings: FeatureStoreSettings) -> CandleSource:
             "FEATURE_STORE=console keeps nothing that could be read; choose local or hopsworks"
         )
     if settings.feature_store == "hopsworks":
-        raise NotImplementedError
+        from ohlc_features.reading.hopsworks_source import HopsworksSource
+
+        return HopsworksSource.open(settings)
     from ohlc_features.reading.local_source import LocalSource
 
     return LocalSource(
