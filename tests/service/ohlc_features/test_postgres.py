@@ -76,9 +76,8 @@ def test_layout_is_the_contracts(
 ) -> None:
     store.write([candle()])
     engine = create_engine(store_url(server.url))
-    columns = {
-        c["name"]: str(c["type"]) for c in inspect(engine).get_columns(f"{_group(request)}_1")
-    }
+    table = f"{_group(request)}_1"
+    columns = {each["name"]: str(each["type"]) for each in inspect(engine).get_columns(table)}
     key = inspect(engine).get_pk_constraint(f"{table}_latest")["constrained_columns"]
     engine.dispose()
     assert columns["window_start"] == columns["window_end"] == "BIGINT"
