@@ -65,6 +65,10 @@ class CandleConsumer:
             "log_level": 0,
         }
         self._consumer = Consumer(config)
+        self._is_paused = False
+        # A pause outlives a rebalance inside librdkafka, so partitions are remembered until they
+        # are resumed while they are ours.
+        self._to_resume: set[int] = set()
 
     def subscribe(self, membership: Membership) -> None:
         """Join the group."""
@@ -86,6 +90,7 @@ class CandleConsumer:
         Raises:
             FatalError: the broker will not let this process read.
         """
+        self._resume_what_is_back()
         records: list[Message] = []
         ends: dict[int, int] = {}
         for message in self._consumer.consume(count, timeout_seconds):
@@ -103,11 +108,21 @@ class CandleConsumer:
 
     def pause(self) -> None:
         """Fetch nothing for now; `read` still keeps the membership alive."""
-        self._consumer.pause(self._consumer.assignment())
+        self._is_paused = True
+        assigned = self._consumer.assignment()
+        self._to_resume.update(each.partition for each in assigned)
+        self._consumer.pause(assigned)
 
     def resume(self) -> None:
-        """Fetch again."""
-        self._consumer.resume(self._consumer.assignment())
+        """Fetch again, also from partitions that are away now, once they are back."""
+        self._is_paused = False
+
+    def _resume_what_is_back(self) -> None:
+        if self._is_paused or not self._to_resume:
+            return
+        back = [each for each in self._consumer.assignment() if each.partition in self._to_resume]
+        self._consumer.resume(back)
+        self._to_resume.difference_update(each.partition for each in back)
 
     def commit(self, offsets: list[TopicPartition]) -> None:
         """Commit ``offsets`` and wait for the broker's word.
