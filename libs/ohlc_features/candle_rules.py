@@ -1,11 +1,17 @@
 """Which candle of several stands for a window, and which can be kept at all. Pure rules."""
 
 from collections.abc import Iterable
+from decimal import Decimal
+from functools import lru_cache
 from typing import NamedTuple
 
 from ohlc_core.domain.candle import Candle
-from ohlc_core.domain.decimals import in_range
+from ohlc_core.domain.decimals import MAX_EXPONENT
 from ohlc_core.domain.interval import Interval
+
+_TEXTS = ("exchange", "product_id", "first_trade_id", "last_trade_id")
+_NUMBERS = ("open", "high", "low", "close", "volume", "vwap", "buy_volume")
+_COUNTS = ("trade_count", "revision")
 
 
 class OnlineKey(NamedTuple):
@@ -74,13 +80,8 @@ def reason_to_reject(candle: Candle) -> str | None:
 
 
 def _wrong_text(candle: Candle) -> str | None:
-    texts = {
-        "exchange": candle.exchange,
-        "product_id": candle.product_id,
-        "first_trade_id": candle.first_trade_id,
-        "last_trade_id": candle.last_trade_id,
-    }
-    for name, text in texts.items():
+    for name in _TEXTS:
+        text = getattr(candle, name)
         if text == "":
             return f"{name} is empty"
         if text is not None and "\0" in text:
@@ -90,33 +91,31 @@ def _wrong_text(candle: Candle) -> str | None:
 
 def _wrong_window(candle: Candle) -> str | None:
     try:
-        interval = Interval.parse(candle.interval)
+        interval_us = _interval_us(candle.interval)
     except ValueError as error:
         return str(error)
     start, end = candle.window_start_ms, candle.window_end_ms
     if not 0 <= start < 1 << 53:
         return "window_start_ms is not a time since the Unix epoch"
-    if end - start != interval.us // 1_000:
+    if (end - start) * 1_000 != interval_us:
         return "window_end_ms is not window_start_ms plus the interval"
-    if start * 1_000 % interval.us:
+    if start * 1_000 % interval_us:
         return "window_start_ms is not a multiple of the interval"
     return None
 
 
+@lru_cache(maxsize=256)
+def _interval_us(text: str) -> int:
+    return Interval.parse(text).us
+
+
 def _wrong_number(candle: Candle) -> str | None:
-    numbers = {
-        "open": candle.open,
-        "high": candle.high,
-        "low": candle.low,
-        "close": candle.close,
-        "volume": candle.volume,
-        "vwap": candle.vwap,
-        "buy_volume": candle.buy_volume,
-    }
-    for name, number in numbers.items():
-        if not in_range(number):
+    for name in _NUMBERS:
+        number: Decimal = getattr(candle, name)
+        # Not decimals.in_range: more digits than a double has are no reason to refuse a row.
+        if not number.is_finite() or (number and number.adjusted() > MAX_EXPONENT):
             return f"{name} is no number in range"
-    for name, count in (("trade_count", candle.trade_count), ("revision", candle.revision)):
-        if not 0 <= count < 1 << 31:
+    for name in _COUNTS:
+        if not 0 <= getattr(candle, name) < 1 << 31:
             return f"{name} is negative or out of range"
     return None
