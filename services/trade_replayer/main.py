@@ -111,10 +111,12 @@ def _replay(settings: ReplayerSettings, runtime: Runtime, names: TopicNames, pla
         progress=moved,
     )
     so_far = replayed_so_far(settings, names.trades, [product.key for product in plan.products])
+    # Without TO_DAY the end is always later than it was; only an exchange has more by then.
+    has_later = plan.source.is_live or settings.to_us is not None
     waiting = [
         product
         for product in plan.products
-        if not _is_complete(product, so_far[product.key], open_end=settings.to_us is None)
+        if not _is_complete(product, so_far[product.key], has_later=has_later)
     ]
     candles = RecordCount(settings, names.ohlc)
     try:
@@ -152,9 +154,12 @@ def _run_products(
     raise failures[0]
 
 
-def _is_complete(product: ProductProgress, so_far: ReplayedSoFar, *, open_end: bool) -> bool:
-    """Whether an earlier run of the same job had replayed all of the product."""
-    if so_far.final_us is None or (so_far.final_us < product.to_us and not open_end):
+def _is_complete(product: ProductProgress, so_far: ReplayedSoFar, *, has_later: bool) -> bool:
+    """Whether an earlier run had replayed all of the product.
+
+    has_later tells whether the source may have more when the end is later than it was.
+    """
+    if so_far.final_us is None or (so_far.final_us < product.to_us and has_later):
         return False
     product.to_us = so_far.final_us
     product.is_done = product.already = True

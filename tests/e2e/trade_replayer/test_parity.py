@@ -22,7 +22,7 @@ from support.wait import wait_until
 pytestmark = pytest.mark.e2e
 
 TRADES = int(os.environ.get("PARITY_TRADES", "60000"))
-FAULTS = max(25, TRADES // 20_000)
+FAULTS = 25 + TRADES // 200_000
 PRODUCTS = ("BTC/USD", "ETH/USD", "LTC/USD")  # the last one trades once in a few minutes
 SPEED = 40  # simulated seconds a second
 RATE = int(os.environ.get("PARITY_RATE", "4000"))  # trades a second

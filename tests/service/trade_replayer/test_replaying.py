@@ -4,7 +4,7 @@ import calendar
 import itertools
 import re
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import cast
 
@@ -266,6 +266,33 @@ def test_history_of_an_exchange_costs_calls_once(
         pages, calls = re.search(r"(\d+) pages from disk, (\d+) calls", script.log()).groups()  # type: ignore[union-attr]
         assert int(pages) >= len(truth) // 1_000
         assert int(calls) <= 4
+
+
+def test_a_history_until_now_goes_on_to_the_new_now(
+    broker: LocalBroker, replay: Replay, unique_topics: TopicNames
+) -> None:
+    with start_simulator(
+        product_ids="BTC/USD", simulator_history="2m", simulator_rate=5
+    ) as simulator:
+        settings = {
+            "EXCHANGE_REST_URL": simulator.rest_url,
+            "PRODUCT_IDS": "BTC/USD",
+            "REST_INTERVAL_SECONDS": "0",
+            "FROM_DAY": str((datetime.now(UTC) - timedelta(days=1)).date()),
+            "REPLAY_CACHE": "off",
+        }
+        for _ in range(2):
+            script = replay(**settings)
+            assert script.wait(60) == 0, script.log()
+        truth = simulator.control.trades("BTC/USD")
+    replayed = messages(broker, unique_topics)
+    ends = [each.watermark_us for each in replayed if isinstance(each, WatermarkMessage)]
+    assert len(ends) == 2
+    assert ends[0] < ends[1]
+    assert sum(isinstance(each, StartMessage) for each in replayed) == 1
+    assert trade_ids(replayed) == [
+        str(trade["trade_id"]) for trade in truth if trade["time_ns"] // 1_000 < ends[1]
+    ]
 
 
 def test_bitstamps_one_day_is_replayed_and_more_refused(
