@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
+import psutil
 import pytest
 
 from local_stack.brokers import LocalBroker
@@ -134,14 +135,24 @@ def test_backfill_while_live_runs(hand_over: HandOver) -> None:
     hand_over.check()
 
 
-def test_live_starts_while_the_backfill_runs(hand_over: HandOver) -> None:
-    backfill = hand_over.start_backfill({"REST_INTERVAL_SECONDS": "2"})
-    backfill.wait_for_log("RUN_ID=", 90)
+def test_live_starts_while_the_backfill_runs(hand_over: HandOver, tmp_path: Path) -> None:
+    pages = tmp_path / "pages"
+    backfill = hand_over.start_backfill(
+        {"REST_INTERVAL_SECONDS": "0.5", "REPLAY_CACHE": str(pages)}
+    )
+    wait_until(lambda: list(pages.rglob("*.json")), 90, "the replay to be under way")
+    replayer = replayer_of(backfill)
+    replayer.suspend()  # however long live takes to begin, it begins meanwhile
     hand_over.start_live()
     hand_over.wait_for_live_rows(0)
-    assert backfill.is_running, "the backfill was over before live began; slow it down"
+    replayer.resume()
     assert backfill.wait(180) == 0, backfill.log()
     hand_over.check()
+
+
+def replayer_of(backfill: Script) -> psutil.Process:
+    children = psutil.Process(backfill.pid).children(recursive=True)
+    return next(each for each in children if "trade-replayer" in " ".join(each.cmdline()))
 
 
 def test_live_started_behind_a_backfill_begins_where_the_store_ends(hand_over: HandOver) -> None:
