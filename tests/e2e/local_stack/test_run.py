@@ -1,5 +1,6 @@
-"""``make run`` without a network: one clear line, and it keeps trying."""
+"""``make run`` without a network, and ``make debug``."""
 
+import json
 import signal
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from local_stack.brokers import noida
 from local_stack.ports import free_port
 from support.processes import Processes
+from support.simulator import start_simulator
 from support.wait import wait_until
 
 pytestmark = pytest.mark.e2e
@@ -34,3 +36,23 @@ def test_an_unreachable_exchange_is_told_in_one_line_and_tried_again(
     assert any(nowhere in line for line in told), told
     run.signal(signal.SIGINT)
     assert run.wait(60) == 0
+
+
+def test_debug_shows_what_would_be_stored_and_stores_nothing(processes: Processes) -> None:
+    if lacking := noida.missing():
+        pytest.skip(lacking)
+    with start_simulator(simulator_history="1m") as simulator:
+        settings = {
+            "LOCAL_BROKER": "noida",
+            "OHLC_INTERVALS": "2s",
+            "EXCHANGE_WS_URL": simulator.ws_url,
+            "EXCHANGE_REST_URL": simulator.rest_url,
+            "START_FROM": "now",
+        }
+        debug = processes("local-stack", settings, args=("debug",))
+        shown = json.loads(debug.wait_for_log('"interval":"2s"', 90))
+        assert shown["type"] == "candle"
+        debug.signal(signal.SIGINT)
+        assert debug.wait(60) == 0
+    assert "store       console" in debug.log()
+    assert not list(debug.log_file.parent.rglob("*.db"))
