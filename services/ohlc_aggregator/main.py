@@ -1,12 +1,18 @@
 """``ohlc-aggregator``: reads settings, makes the topics, runs until stopped."""
 
-from typing import NoReturn
+import time
+from typing import TYPE_CHECKING, NoReturn
 
 from loguru import logger
 
 from ohlc_aggregator.settings import AggregatorSettings
 from ohlc_core.kafka.topics import ensure_topics
 from ohlc_core.runtime.service import FatalError, Runtime, run_service
+
+if TYPE_CHECKING:
+    from quixstreams import Application
+
+_RETRY_SECONDS = 0.2
 
 
 def run(settings: AggregatorSettings, runtime: Runtime) -> None:
@@ -23,9 +29,11 @@ def run(settings: AggregatorSettings, runtime: Runtime) -> None:
     from quixstreams.state.exceptions import StateError
     from quixstreams.state.rocksdb import RocksDBCorruptedError
 
-    from ohlc_aggregator.application import build, stopping
+    from ohlc_aggregator.application import stopping
 
-    app = build(settings, runtime)
+    app = _build_patiently(settings, runtime)
+    if app is None:
+        return
     logger.info(
         "aggregating {} into {} of {} as group {} ({})",
         names.trades,
@@ -47,6 +55,30 @@ def run(settings: AggregatorSettings, runtime: Runtime) -> None:
             "folder: it is rebuilt from the changelog topic"
         ) from None
     logger.info("stopped; everything read is committed")
+
+
+def _build_patiently(settings: AggregatorSettings, runtime: Runtime) -> "Application | None":
+    """Return the application, or None when told to stop before it could be built.
+
+    The changelog topic is created here, maybe by several instances at once, and a broker may not
+    know a topic yet that another broker, or it itself, has just made.
+    """
+    from quixstreams.models.topics.exceptions import TopicNotFoundError
+
+    from ohlc_aggregator.application import build
+
+    deadline = time.monotonic() + settings.kafka_startup_timeout_seconds
+    while not runtime.stop.is_set():
+        try:
+            return build(settings, runtime)
+        except TopicNotFoundError as error:
+            if time.monotonic() > deadline:
+                raise FatalError(
+                    f"{error} within {settings.kafka_startup_timeout_seconds:g} s "
+                    "(KAFKA_STARTUP_TIMEOUT_SECONDS), though it was created"
+                ) from None
+            runtime.stop.wait(_RETRY_SECONDS)
+    return None
 
 
 def _check_state_dir(settings: AggregatorSettings) -> None:

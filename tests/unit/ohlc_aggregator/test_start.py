@@ -1,0 +1,44 @@
+"""Starting where a broker does not know a topic yet that was just created."""
+
+from typing import Any
+
+import pytest
+from quixstreams.models.topics.exceptions import TopicNotFoundError
+
+from ohlc_aggregator import application
+from ohlc_aggregator.main import _build_patiently
+from ohlc_aggregator.settings import AggregatorSettings
+from ohlc_core.runtime.service import FatalError, Runtime
+from ohlc_core.settings.base import load
+
+
+def _not_found(*_: Any) -> None:
+    raise TopicNotFoundError('Topic "changelog" not found on the broker')
+
+
+def test_a_topic_the_broker_does_not_know_yet_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    built = object()
+    answers = iter([_not_found, _not_found, lambda *_: built])
+    monkeypatch.setattr(application, "build", lambda *given: next(answers)(*given))
+
+    assert _build_patiently(load(AggregatorSettings), Runtime()) is built
+
+
+def test_a_topic_that_never_appears_ends_the_start_with_its_name(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(application, "build", _not_found)
+    settings = load(AggregatorSettings, kafka_startup_timeout_seconds=0.3)
+
+    with pytest.raises(FatalError, match='"changelog" not found on the broker within 0.3 s'):
+        _build_patiently(settings, Runtime())
+
+
+def test_a_stop_ends_the_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(application, "build", _not_found)
+    runtime = Runtime()
+    runtime.stop.set()
+
+    assert _build_patiently(load(AggregatorSettings), runtime) is None
