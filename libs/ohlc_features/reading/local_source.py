@@ -10,7 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from ohlc_features.errors import StoreRejectedError
 from ohlc_features.reading.frames import feature_frame
 from ohlc_features.reading.source import CandleRange
-from ohlc_features.stores.sql_engine import open_engine, store_error
+from ohlc_features.stores.sql_engine import open_engine, sqlite_read_only_uri, store_error
 from ohlc_features.stores.sql_tables import FeatureTables
 from ohlc_features.stores.url import store_url
 
@@ -30,7 +30,7 @@ class LocalSource:
                 f"there is no feature store at {path}; run the feature writer first, or correct "
                 "FEATURE_STORE_URL"
             )
-        self._engine = open_engine(self._url)
+        self._engine = open_engine(self._url, read_only=True)
 
     def history(self, wanted: CandleRange) -> pl.DataFrame:
         """Return the candles of the range."""
@@ -82,7 +82,7 @@ class LocalSource:
         values = tuple(compiled.params[name] for name in names)
         try:
             with (
-                dbapi.connect(f"file:{self._url.database}?mode=ro") as connection,
+                dbapi.connect(sqlite_read_only_uri(self._url)) as connection,
                 connection.cursor() as cursor,
             ):
                 cursor.execute(str(compiled), values)

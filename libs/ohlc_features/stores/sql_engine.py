@@ -1,9 +1,11 @@
 """Opening the database of the local store, and telling its errors apart."""
 
+import sqlite3
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
-from sqlalchemy import URL, Engine, create_engine, event
+from sqlalchemy import URL, Engine, QueuePool, create_engine, event
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from ohlc_features.errors import StoreError, StoreRejectedError, StoreUnavailableError
@@ -32,14 +34,14 @@ _PASSING_POSTGRES_CLASSES = ("08", "40", "53", "57", "58")
 _FATAL_POSTGRES_TEXTS = ("authentication failed", "does not exist", "no password supplied")
 
 
-def open_engine(url: URL) -> Engine:
-    """Return an engine for ``url``; a SQLite file's folder is created.
+def open_engine(url: URL, *, read_only: bool = False) -> Engine:
+    """Return an engine for ``url``; a SQLite file's folder is created unless it is only read.
 
     Raises:
         StoreRejectedError: the folder can not be created, or the driver is not installed.
     """
     if url.get_backend_name() == "sqlite":
-        return _sqlite(url)
+        return _sqlite_reader(url) if read_only else _sqlite(url)
     try:
         # Positional parameters, so that both databases take the same rows.
         return create_engine(
@@ -64,6 +66,23 @@ def _sqlite(url: URL) -> Engine:
     engine = create_engine(url, connect_args={"timeout": _LOCK_TIMEOUT_SECONDS})
     event.listen(engine, "connect", _prepare_sqlite)
     return engine
+
+
+def sqlite_read_only_uri(url: URL) -> str:
+    """Return SQLite's own name of the file, opened such that nothing of it can be changed."""
+    return f"file:{quote(url.database or '')}?mode=ro"
+
+
+def _sqlite_reader(url: URL) -> Engine:
+    database = sqlite_read_only_uri(url)
+
+    def connect() -> sqlite3.Connection:
+        # Any thread may use it, one at a time: the pool sees to that.
+        return sqlite3.connect(
+            database, uri=True, timeout=_LOCK_TIMEOUT_SECONDS, check_same_thread=False
+        )
+
+    return create_engine("sqlite://", creator=connect, poolclass=QueuePool)
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401 - a DBAPI connection

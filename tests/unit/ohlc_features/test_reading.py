@@ -7,11 +7,16 @@ from pathlib import Path
 import duckdb
 import polars as pl
 import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 
 from ohlc_features.errors import StoreRejectedError
 from ohlc_features.reading import FeatureReader
 from ohlc_features.reading.frames import SCHEMA
 from ohlc_features.reading.times import moment_ms
+from ohlc_features.stores.local import LocalStore
+from ohlc_features.stores.sql_engine import open_engine
+from ohlc_features.stores.url import store_url
 from support.candle_records import MONDAY_MS, candle
 
 Stored = Callable[..., FeatureReader]
@@ -124,6 +129,20 @@ def test_absent_store_is_one_clear_line(tmp_path: Path) -> None:
     with pytest.raises(StoreRejectedError, match="there is no feature store at"):
         FeatureReader.open(f"sqlite:///{tmp_path}/none.db")
     assert not (tmp_path / "none.db").exists()
+
+
+def test_folder_with_any_name_is_read_and_nothing_in_it_is_changed(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/odd %41 #name/features.db"
+    store = LocalStore.open(url, "ohlc", 1)
+    store.write([candle()])
+    store.close()
+    with FeatureReader.open(url) as reader:
+        assert reader.latest("kraken", None, "1m").height == 1
+        assert reader.candles("kraken", None, "1m").height == 1
+        engine = open_engine(store_url(url), read_only=True)
+        with engine.connect() as connection, pytest.raises(OperationalError, match="readonly"):
+            connection.execute(text("delete from ohlc_1"))
+        engine.dispose()
 
 
 def test_console_store_can_not_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
