@@ -16,7 +16,7 @@ python=${PYTHON:-.venv/bin/python}
 # shellcheck source=docker/ci/images.sh
 . docker/ci/images.sh
 # What the tests need once the images are there.
-readonly TESTS_SECONDS=110
+readonly TESTS_SECONDS=300
 
 skip() {
     if [ "${REQUIRE_DOCKER:-}" = 1 ]; then

@@ -23,7 +23,7 @@ def test_up_ends_once_every_recorded_candle_is_in_the_store(
     simulator.advance(14_000)
     simulator.close()
 
-    stack.compose("up", "--no-build", timeout=150)
+    stack.compose("up", "--no-build", timeout=240)
 
     assert "backfill 2025-11-10_2025-11-11 is complete" in stack.logs("replay-end")
     assert stack.inspect("replay-end")["State"]["ExitCode"] == 0

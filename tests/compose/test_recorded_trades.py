@@ -61,7 +61,7 @@ def simulator(stack: ComposeStack) -> Iterator[Simulator]:
     simulator.close()
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 def test_official_candles_are_found_whatever_happens_to_the_containers(
     stack: ComposeStack, simulator: Simulator, official: Official
 ) -> None:
@@ -74,14 +74,14 @@ def test_official_candles_are_found_whatever_happens_to_the_containers(
         wait_until_equal(
             lambda due=due: as_official(stack.rows(), due),  # type: ignore[misc]
             due,
-            120,
+            180,
             f"{len(due)} official candles in the store after: {what}",
         )
     assert simulator.state()["exhausted"]
     assert as_official(stack.rows(), official) == official
 
 
-@pytest.mark.timeout(200)
+@pytest.mark.timeout(400)
 def test_backfill_profile_brings_the_same_rows_back_while_live_runs(
     stack: ComposeStack, official: Official
 ) -> None:
@@ -94,7 +94,7 @@ def test_backfill_profile_brings_the_same_rows_back_while_live_runs(
 
     wait_until(
         lambda: [row for row in stack.rows() if row.candle_interval == "1m"] == live,
-        90,
+        180,
         f"{len(live)} rows as they were",
         every=0.5,
     )

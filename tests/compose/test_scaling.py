@@ -93,13 +93,13 @@ def _wait_for_all_candles_until_now(stack: ComposeStack, simulator: Simulator) -
     wait_until_equal(
         lambda: _stored_candles(stack.rows(), until_ms),
         expected,
-        90,
+        180,
         f"{len(expected)} of the exchange's candles",
     )
     return expected
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_three_aggregators_share_the_work_and_the_last_one_finishes_it(
     stack: ComposeStack, simulator: Simulator
 ) -> None:
@@ -113,7 +113,7 @@ def test_three_aggregators_share_the_work_and_the_last_one_finishes_it(
     assert len(finished) > len(shared) > 0
 
 
-@pytest.mark.timeout(200)
+@pytest.mark.timeout(400)
 def test_a_killed_broker_comes_back_with_all_it_had(
     stack: ComposeStack, simulator: Simulator
 ) -> None:
@@ -124,7 +124,7 @@ def test_a_killed_broker_comes_back_with_all_it_had(
     _wait_for_all_candles_until_now(stack, simulator)
 
 
-@pytest.mark.timeout(200)
+@pytest.mark.timeout(400)
 def test_backfill_beside_live_fills_what_is_missing(
     stack: ComposeStack, simulator: Simulator
 ) -> None:
@@ -139,6 +139,6 @@ def test_backfill_beside_live_fills_what_is_missing(
 
     # What was in the air when history was deleted, live stores by itself.
     wait_until_equal(
-        lambda: _stored_candles(stack.rows(), until_ms), known, 90, "candles backfilled"
+        lambda: _stored_candles(stack.rows(), until_ms), known, 180, "candles backfilled"
     )
     _wait_for_all_candles_until_now(stack, simulator)

@@ -70,7 +70,7 @@ class ComposeStack:
     def up(self, *arguments: str) -> None:
         """Start everything, in the background, and wait until all of it is healthy."""
         try:
-            self.compose("up", "-d", "--no-build", "--wait", "--wait-timeout", "150", *arguments)
+            self.compose("up", "-d", "--no-build", "--wait", "--wait-timeout", "240", *arguments)
         except ComposeError as error:
             raise ComposeError(f"{error}\n{self.logs()}") from None
 
