@@ -3,8 +3,9 @@
     python benchmarks/feature_store/run.py [--rows 1000000] [--repeat 3] [--feast PYTHON]
 
 Rivals take turns, each in a process and a file of its own; the median of the repeats counts.
-Making the candles is not timed; the bare libraries get ready rows, ours gets candles and applies
-its rules to them. Feast runs with the interpreter given, in an environment of its own.
+Making the candles is not timed. Ours gets candles and applies its rules to them; "ready rows" is
+the bare library without even turning candles into rows. On a busy machine the CPU column counts.
+Feast runs with the interpreter given, in an environment of its own.
 """
 
 import argparse
@@ -24,14 +25,15 @@ from rows import batches
 from ohlc_features.reading import FeatureReader
 
 RIVALS: dict[str, rivals.Rival] = {
-    "sqlite3": rivals.bare_sqlite3,
+    "sqlite3, ready rows": rivals.bare_sqlite3,
+    "sqlite3, candles": rivals.bare_sqlite3_from_candles,
     "SQLAlchemy Core": rivals.bare_sqlalchemy,
     "local store": rivals.ours,
 }
 
 
 def timed(name: str, rows: int, path: str, answer: Connection) -> None:
-    """Write the rows by one rival; send the seconds."""
+    """Write the rows by one rival; send what it took."""
     answer.send(RIVALS[name](Path(path), batches(rows)))
 
 
@@ -47,14 +49,14 @@ def newest_row_latencies(path: str, stop: Connection, answer: Connection) -> Non
     answer.send(latencies)
 
 
-def write_seconds(name: str, rows: int, path: Path) -> float:
-    """Return the seconds one rival took, in a process of its own."""
+def write(name: str, rows: int, path: Path) -> rivals.Spent:
+    """Return what one rival took, in a process of its own."""
     here, there = multiprocessing.Pipe()
     process = multiprocessing.Process(target=timed, args=(name, rows, str(path), there))
     process.start()
-    seconds = float(here.recv())
+    spent: rivals.Spent = here.recv()
     process.join()
-    return seconds
+    return spent
 
 
 def latencies_while_writing(rows: int, path: Path) -> list[float]:
@@ -64,7 +66,7 @@ def latencies_while_writing(rows: int, path: Path) -> list[float]:
     here, there = multiprocessing.Pipe()
     reader = multiprocessing.Process(target=newest_row_latencies, args=(str(path), told, there))
     reader.start()
-    write_seconds("local store", rows, path)
+    write("local store", rows, path)
     tell.send(True)
     latencies: list[float] = here.recv()
     reader.join()
@@ -83,6 +85,11 @@ def feast(python: str, rows: int, folder: Path) -> dict[str, float]:
     return figures
 
 
+def ratio(seconds: dict[str, float], name: str) -> str:
+    """Return how fast ours is, relative to a rival."""
+    return f"{seconds[name] / seconds['local store']:.2f}"
+
+
 def main() -> None:
     """Run everything and print a table."""
     parser = argparse.ArgumentParser(description="The local store against bare libraries.")
@@ -91,23 +98,25 @@ def main() -> None:
     parser.add_argument("--feast", default="", help="interpreter of an environment with Feast")
     parser.add_argument("--feast-rows", type=int, default=100_000)
     options = parser.parse_args()
-    seconds: dict[str, list[float]] = {name: [] for name in RIVALS}
+    spent: dict[str, list[rivals.Spent]] = {name: [] for name in RIVALS}
     with tempfile.TemporaryDirectory() as folder:
         for turn in range(options.repeat):
             for number, name in enumerate(RIVALS):
                 path = Path(folder) / f"{number}-{turn}.db"
-                seconds[name].append(write_seconds(name, options.rows, path))
+                spent[name].append(write(name, options.rows, path))
                 path.unlink()
         latencies = latencies_while_writing(options.rows, Path(folder) / "read.db")
         # Each push rewrites Feast's whole history, so its time grows with the square of the rows.
         fewer = min(options.rows, options.feast_rows)
         others = feast(options.feast, fewer, Path(folder)) if options.feast else {}
-    rate = {name: options.rows / statistics.median(each) for name, each in seconds.items()}
-    print(f"{options.rows} rows, {options.repeat} repeats, median rows/s (all repeats, s)")
+    wall = {name: statistics.median(each.wall for each in spent[name]) for name in RIVALS}
+    cpu = {name: statistics.median(each.cpu for each in spent[name]) for name in RIVALS}
+    print(f"{options.rows} rows, median of {options.repeat}; ours relative to each by wall and CPU")
     for name in RIVALS:
-        every = ", ".join(f"{each:.2f}" for each in seconds[name])
-        ratio = rate["local store"] / rate[name]
-        print(f"  {name:16} {rate[name]:10,.0f}   ours is {ratio:.2f} of it   ({every})")
+        print(
+            f"  {name:20} {options.rows / wall[name]:10,.0f} rows/s  ours {ratio(wall, name)}"
+            f"   CPU {cpu[name] / options.rows * 1e6:5.1f} us/row  ours {ratio(cpu, name)}"
+        )
     cuts = statistics.quantiles(latencies, n=100)
     print(
         f"newest row read while writing: p50 {cuts[49]:.2f} ms, p99 {cuts[98]:.2f} ms, "

@@ -14,7 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 from rows import batches
 
@@ -48,13 +48,16 @@ def fill(address: str, topic: str, rows: int) -> None:
     producer.flush(120)
 
 
-def lag(consumer: Consumer, topic: str) -> int:
-    """Return how many offsets the consumer's group has not committed."""
+def has_lag(consumer: Consumer, topic: str) -> bool:
+    """Return whether the consumer's group has not committed everything, or it is not known."""
     partitions = [TopicPartition(topic, partition) for partition in range(PARTITIONS)]
-    return sum(
-        consumer.get_watermark_offsets(each, timeout=30)[1] - max(0, each.offset)
-        for each in consumer.committed(partitions, timeout=30)
-    )
+    try:
+        return any(
+            consumer.get_watermark_offsets(each, timeout=30)[1] > max(0, each.offset)
+            for each in consumer.committed(partitions, timeout=30)
+        )
+    except KafkaException:
+        return True  # a new broker looks for the group's coordinator first
 
 
 def drain(address: str, names: TopicNames, folder: Path) -> float:
@@ -71,7 +74,7 @@ def drain(address: str, names: TopicNames, folder: Path) -> float:
             [str(Path(sys.executable).with_name("feature-writer"))], env=env, stderr=log
         )
         try:
-            while lag(consumer, names.ohlc):
+            while has_lag(consumer, names.ohlc):
                 if writer.poll() is not None:
                     raise SystemExit((folder / "writer.log").read_text())
                 time.sleep(0.2)
