@@ -160,7 +160,9 @@ class Bitstamp(ExchangeAdapter):
         yield Page(tuple(t for t in trades if t.timestamp_us >= second), more=False)
 
     def pages_after(self, product_id: str, position: Position, fetch: Fetch) -> Iterator[Page]:
-        """Ask for the shortest span that reaches back to the position.
+        """Ask for the shortest span that reaches back to the position, and yield all of it.
+
+        What a lost frame left out lies before the position, and only the overlap shows it.
 
         Raises:
             HistoryTooShortError: no span does.
@@ -171,7 +173,7 @@ class Bitstamp(ExchangeAdapter):
             raise HistoryTooShortError(
                 "Bitstamp's history goes back one day only", trades[0].timestamp_us + _S
             )
-        yield Page(tuple(t for t in trades if int(t.trade_id) > last_id), more=False)
+        yield Page(tuple(trades), more=False)
 
 
 def _transactions(product_id: str, span: str) -> Request:

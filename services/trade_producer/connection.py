@@ -150,6 +150,8 @@ class Connection:
                 self._socket.send(frame)
             self._put(Opened(self.number))
             words = self._read()
+        except websocket.WebSocketBadStatusException as error:
+            words = f"the handshake was answered with HTTP {error.status_code}"
         except (OSError, websocket.WebSocketException, ValueError) as error:
             words = " ".join(str(error).split())[:300] or type(error).__name__
         finally:

@@ -94,9 +94,22 @@ class ProductStream:
 
     # --- where it begins -----------------------------------------------------------------
 
-    def resume(self, position: Position) -> None:
-        """Go on after the last trade in the topic."""
+    def resume(self, position: Position, recent_ids: Sequence[int] = ()) -> None:
+        """Go on after the last trade in the topic.
+
+        Args:
+            position: that trade.
+            recent_ids: ids of the trades that end the topic; where ids reveal no hole, an unseen
+                one among or behind them is new.
+        """
         self._begun = True
+        if not self._dense and recent_ids:
+            newest = max(recent_ids)
+            self._last, self._last_id = Position(str(newest), position.timestamp_us), newest
+            self._seen.start_after(min(recent_ids))
+            for trade_id in recent_ids:
+                self._seen.add(trade_id)
+            return
         self._move_to(position)
 
     def resume_begun(self, from_us: int) -> None:

@@ -71,7 +71,7 @@ class ProductFlow:
         if plan.begin_us is not None:
             self.stream.begin(plan.begin_us)
         elif plan.resume_at is not None:
-            self.stream.resume(plan.resume_at)
+            self.stream.resume(plan.resume_at, plan.recent_ids)
         else:
             self.stream.resume_begun(plan.resume_from_us or 0)
         if reached_us is not None:

@@ -15,10 +15,11 @@ from trade_producer.topic_tail import Tail
 class StartPlan(NamedTuple):
     """Where one product's stream begins.
 
-    Exactly one of the three is set.
+    Exactly one of resume_at, resume_from_us and begin_us is set.
 
     Attributes:
         resume_at: behind this trade.
+        recent_ids: ids of the trades that end the topic, where ids reveal no hole.
         resume_from_us: a start that is in the topic already and has had no trade.
         begin_us: a new beginning.
     """
@@ -26,6 +27,7 @@ class StartPlan(NamedTuple):
     resume_at: Position | None = None
     resume_from_us: int | None = None
     begin_us: int | None = None
+    recent_ids: tuple[int, ...] = ()
 
 
 def needs_clock(start_from: str, keys: Sequence[ProductKey], tails: dict[ProductKey, Tail]) -> bool:
@@ -59,7 +61,7 @@ def plan_start(
         )
         return StartPlan(begin_us=moment)
     if tail.position is not None:
-        return StartPlan(resume_at=tail.position)
+        return StartPlan(resume_at=tail.position, recent_ids=tuple(tail.recent_ids))
     return StartPlan(resume_from_us=tail.from_us)
 
 

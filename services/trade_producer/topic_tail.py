@@ -22,6 +22,8 @@ from ohlc_core.wire.messages import GapMessage, StartMessage, TradesMessage, Tra
 _FIRST_STEP = 2_000
 _REQUEST_SECONDS = 10.0
 _READ_SECONDS = 60.0
+_RETRY_SECONDS = 0.2
+_OVERLAP_RECORDS = 500
 
 
 class Tail(msgspec.Struct):
@@ -31,11 +33,13 @@ class Tail(msgspec.Struct):
         position: the last trade, or the last id given up; None: none since the last start.
         from_us: the last start, where no trade followed it.
         reached_us: the greatest event time told by its last records.
+        recent_ids: ids of its last records, where ids reveal no hole and overlap decides.
     """
 
     position: Position | None = None
     from_us: int | None = None
     reached_us: int = 0
+    recent_ids: list[int] = []
 
     @property
     def is_known(self) -> bool:
@@ -92,9 +96,24 @@ def _standing_still(
 
 
 def _ends(consumer: Consumer, topic: str) -> dict[int, tuple[int, int]]:
+    deadline = time.monotonic() + _READ_SECONDS
+    while True:
+        try:
+            return _ends_now(consumer, topic)
+        except KafkaException as error:
+            # A topic just made, or a broker just started, has no leaders for a moment.
+            if time.monotonic() > deadline:
+                raise
+            logger.debug("the ends of {} are not told yet ({})", topic, error.args[0].str())
+            time.sleep(_RETRY_SECONDS)
+
+
+def _ends_now(consumer: Consumer, topic: str) -> dict[int, tuple[int, int]]:
     metadata = consumer.list_topics(topic, timeout=_REQUEST_SECONDS).topics[topic]
     if metadata.error is not None:
         raise KafkaException(metadata.error)
+    if not metadata.partitions:
+        raise KafkaException(KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART))
     return {
         partition: consumer.get_watermark_offsets(
             TopicPartition(topic, partition), timeout=_REQUEST_SECONDS
@@ -156,6 +175,8 @@ def _is_past(message: Message, end: int) -> bool:
         return bool(message.offset() >= end)
     if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001
         return True
+    if error.retriable():
+        return False
     raise KafkaException(error)
 
 
@@ -165,16 +186,20 @@ def _telling(
     """Decode from the end back to the record that says where the product's trades stand."""
     telling: dict[ProductKey, list[TradesTopicMessage]] = {}
     for key, its_values in values.items():
+        product = wanted[key]
+        enough = 1 if product.has_sequential_ids else _OVERLAP_RECORDS
         messages: list[TradesTopicMessage] = []
         for value in reversed(its_values):
             try:
-                messages.insert(0, decode_trades_topic(value))
+                message = decode_trades_topic(value)
             except MalformedMessageError as error:
                 logger.warning("a record of {} in the topic is no message: {}", key, error)
                 continue
-            if isinstance(messages[0], TradesMessage | StartMessage):
+            messages.append(message)
+            enough -= isinstance(message, TradesMessage)
+            if enough == 0 or isinstance(message, StartMessage):
                 break
-        telling[wanted[key]] = messages
+        telling[product] = messages[::-1]
     return telling
 
 
@@ -185,6 +210,7 @@ def _fold(messages: Iterable[TradesTopicMessage]) -> Tail:
             last = message.trades[-1]
             tail.position = Position(last.trade_id, last.timestamp_us)
             tail.from_us = None
+            tail.recent_ids += [int(trade.trade_id) for trade in message.trades]
             tail.reached_us = max(tail.reached_us, *(t.timestamp_us for t in message.trades))
         elif isinstance(message, StartMessage):
             tail.position, tail.from_us = None, message.from_us

@@ -151,7 +151,7 @@ class _Aggregates:
                 self._starts.append(index)
         self._seen = max(self._seen, stop)
         starts = [start for start in self._starts if start < stop]
-        ends = [*starts[1:], stop]
+        ends = [*starts[1:], stop] if starts else []
         return [
             (number, start, end - 1)
             for number, (start, end) in enumerate(zip(starts, ends, strict=True))
