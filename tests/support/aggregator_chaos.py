@@ -192,7 +192,10 @@ class Herd:
 
     def stop(self, number: int) -> None:
         """SIGTERM a member; it must end well."""
-        assert self.running.pop(number).stop() == 0
+        process = self.running.pop(number)
+        # Before the interpreter runs our code nobody handles SIGTERM.
+        process.wait_for_log("aggregating", 60)
+        assert process.stop() == 0, process.log_end(40)
 
     def revive(self) -> None:
         """Start again those that ended by themselves; they may only when the broker went."""
