@@ -10,9 +10,11 @@ from sqlalchemy import create_engine, event
 from sqlalchemy.dialects.sqlite import insert
 
 from ohlc_core.domain.candle import Candle
-from ohlc_features.columns import COLUMNS, HISTORY_KEY, ONLINE_KEY, FeatureRow, feature_row
+from ohlc_features.columns import COLUMNS, HISTORY_KEY, ONLINE_KEY, Value, feature_values
 from ohlc_features.stores.local import LocalStore
 from ohlc_features.stores.sql_tables import FeatureTables
+
+Row = tuple[Value, ...]
 
 
 class Spent(NamedTuple):
@@ -128,10 +130,10 @@ def new_tables(path: Path) -> FeatureTables:
     return tables
 
 
-def _rows(batch: Sequence[Candle]) -> tuple[list[FeatureRow], list[FeatureRow]]:
+def _rows(batch: Sequence[Candle]) -> tuple[list[Row], list[Row]]:
     """Return a batch's rows, and the newest of each product."""
-    rows = [feature_row(each) for each in batch]
-    return rows, list({row.product_id: row for row in rows}.values())
+    rows = [feature_values(each) for each in batch]
+    return rows, list({row[1]: row for row in rows}.values())
 
 
 def _statement(table: str, key: tuple[str, ...], newer: str) -> str:

@@ -37,9 +37,15 @@ HISTORY_KEY = (*ONLINE_KEY, "window_start")
 EVENT_TIME = "window_end"
 
 
-def feature_row(candle: Candle) -> FeatureRow:
-    """Return ``candle`` as a row; each number becomes the double nearest to it."""
-    return FeatureRow(
+Value = str | int | float | None
+
+
+def feature_values(candle: Candle) -> tuple[Value, ...]:
+    """Return the values of ``candle``'s row; each number becomes the double nearest to it.
+
+    A plain tuple, which drivers bind faster than a named one.
+    """
+    return (
         candle.exchange,
         candle.product_id,
         candle.interval,
@@ -58,3 +64,8 @@ def feature_row(candle: Candle) -> FeatureRow:
         candle.complete,
         candle.revision,
     )
+
+
+def feature_row(candle: Candle) -> FeatureRow:
+    """Return ``candle`` as a row."""
+    return FeatureRow._make(feature_values(candle))

@@ -7,7 +7,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ohlc_core.domain.candle import Candle
 from ohlc_features.candle_rules import newest_revisions, newest_windows
-from ohlc_features.columns import COLUMNS, feature_row
+from ohlc_features.columns import COLUMNS, feature_values
 from ohlc_features.errors import StoreError, StoreRejectedError
 from ohlc_features.stores.sql_engine import open_engine, store_error
 from ohlc_features.stores.sql_tables import FeatureTables, upsert_history, upsert_latest
@@ -71,8 +71,8 @@ class LocalStore:
         if not newest:
             return
         # In the order of the key: the pages of the table are then touched one after the other.
-        history = [feature_row(newest[key]) for key in sorted(newest)]
-        latest = [feature_row(candle) for candle in newest_windows(newest.values()).values()]
+        history = [feature_values(newest[key]) for key in sorted(newest)]
+        latest = [feature_values(candle) for candle in newest_windows(newest.values()).values()]
         try:
             with self._engine.begin() as connection:
                 connection.exec_driver_sql(self._upsert_history, history)
