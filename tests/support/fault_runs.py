@@ -225,6 +225,11 @@ class FaultRun:
         self._producers.append(ForkedProducer(env, self._folder, name))
         self._producers[-1].start()
 
+    def _start_from(self) -> str:
+        # Bitstamp does not tell its time, and this machine's is not the simulated one.
+        is_first = not self._producers
+        return _FROM if is_first or self._plan.exchange == "bitstamp" else "last"
+
     def _wait_for_trades(self, simulator: Simulator, count: int) -> None:
         def reached() -> bool:
             code = self._producers[-1].exit_code
