@@ -50,11 +50,15 @@ class ComposeStack:
         self.project = project
         standin = os.environ.get("STANDIN_BROKER_IMAGE")
         overrides = ["docker/ci/compose.standin.yaml"] if standin else []
+        if standin and "docker-compose.three-brokers.yml" in files:
+            overrides.append("docker/ci/compose.standin-three.yaml")
         self._files = [option for file in (*files, *overrides) for option in ("-f", file)]
         self._environment = {
             **os.environ,
             "COMPOSE_PROJECT_NAME": project,
             "KAFKA_PORT": "0",
+            "KAFKA_PORT_1": "0",
+            "KAFKA_PORT_2": "0",
             "SIMULATOR_HOST_PORT": "0",
             **settings,
         }
@@ -128,6 +132,10 @@ class ComposeStack:
     def kill_all_but_one(self, service: str) -> None:
         """SIGKILL the service's containers for good; the one that is left has to do."""
         self._run(["docker", "kill", *self.containers(service)[1:]])
+
+    def kill(self, service: str) -> None:
+        """SIGKILL the service for good."""
+        self.compose("kill", "-s", "KILL", service)
 
     @contextmanager
     def killed(self, service: str) -> Iterator[None]:
