@@ -1,0 +1,63 @@
+"""A quiet product's windows close by a watermark at their end plus grace, and by no other."""
+
+from ohlc_core.domain.interval import Interval
+from trade_producer.watermarks import Watermarks
+
+S = 1_000_000
+MINUTE = 60 * S
+
+
+def watermarks(*intervals: str) -> Watermarks:
+    return Watermarks([Interval.parse(text) for text in intervals or ("1m",)], S)
+
+
+def test_none_is_due_before_anything_is_in_the_topic() -> None:
+    assert watermarks().due_us(10 * MINUTE) is None
+
+
+def test_it_is_due_once_the_end_and_the_grace_have_passed() -> None:
+    quiet = watermarks()
+    quiet.reach(30 * S)
+    assert quiet.due_us(MINUTE + S - 1) is None
+    assert quiet.due_us(MINUTE + S) == MINUTE + S
+
+
+def test_a_trade_inside_the_grace_does_not_close_the_window() -> None:
+    quiet = watermarks()
+    quiet.reach(MINUTE + S // 2)
+    assert quiet.due_us(MINUTE + 2 * S) == MINUTE + S
+
+
+def test_a_trade_past_the_grace_makes_it_needless() -> None:
+    busy = watermarks()
+    busy.reach(MINUTE + S)
+    assert busy.due_us(MINUTE + 30 * S) is None
+
+
+def test_each_boundary_yields_one() -> None:
+    quiet = watermarks()
+    quiet.reach(30 * S)
+    for minute in (1, 2, 3):
+        due = quiet.due_us(minute * MINUTE + 2 * S)
+        assert due == minute * MINUTE + S
+        quiet.reach(due)
+        assert quiet.due_us(minute * MINUTE + 3 * S) is None
+
+
+def test_a_long_absence_yields_only_the_last_boundary() -> None:
+    quiet = watermarks()
+    quiet.reach(30 * S)
+    assert quiet.due_us(60 * MINUTE + 5 * S) == 60 * MINUTE + S
+
+
+def test_intervals_that_do_not_nest_all_have_their_boundaries() -> None:
+    quiet = watermarks("2m", "5m")
+    quiet.reach(4 * MINUTE + 10 * S)
+    assert quiet.due_us(5 * MINUTE + S) == 5 * MINUTE + S
+
+
+def test_a_new_beginning_closes_nothing_before_it() -> None:
+    fresh = watermarks()
+    fresh.begin(10 * MINUTE)
+    assert fresh.due_us(10 * MINUTE + 5 * S) is None
+    assert fresh.due_us(11 * MINUTE + S) == 11 * MINUTE + S
