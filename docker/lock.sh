@@ -19,8 +19,8 @@ lock trade-replayer --extra replayer --extra reader --extra postgres --constrain
 lock ohlc-aggregator --extra aggregator --constraint requirements/dev.txt
 lock feature-writer --extra writer --extra postgres --constraint requirements/dev.txt
 lock exchange-simulator --extra simulator --constraint requirements/dev.txt
-# Hopsworks' client asks for an older SQLAlchemy than the local store, so it has an image of its own.
-lock feature-writer-hopsworks --extra hopsworks
+# Hopsworks' client asks for an older SQLAlchemy than the tests use, and is large: an image of its own.
+lock feature-writer-hopsworks --no-strip-extras --extra writer --extra hopsworks
 # What builds the wheel.
 "$uv" pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header \
     --python-version 3.12 --constraint requirements/dev.txt - -o requirements/build.txt <<<"hatchling"
