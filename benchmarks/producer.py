@@ -235,9 +235,8 @@ def compare(broker: LocalBroker, frames: int, trades: int) -> None:
         ("bare produce", produce),
         ("ours", whole),
     ):
-        print(
-            f"  {name:<22} {seconds:7.2f} s {total / seconds:10,.0f} trades/s {frames / seconds:9,.0f} frames/s"
-        )
+        rate = f"{total / seconds:10,.0f} trades/s {frames / seconds:9,.0f} frames/s"
+        print(f"  {name:<22} {seconds:7.2f} s {rate}")
     print(f"  ours / bare receive   {receive / whole:7.2f}")
     print(f"  ours / bare produce   {produce / whole:7.2f}")
 

@@ -217,6 +217,11 @@ class TopicWriter:
     def _note_error(self, error: KafkaError) -> None:
         if error.fatal():
             self._failure = self._failure or error
+        elif error.code() == KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001
+            logger.warning(
+                "no broker answers at {}: records wait, then the exchange is left unread",
+                self._address,
+            )
         else:
             logger.debug("broker: {}", error.str())
 
@@ -231,7 +236,8 @@ def _config(settings: KafkaSettings, transactional_id: str) -> dict[str, Any]:
         "queue.buffering.max.kbytes": _QUEUED_KILOBYTES,
         # A failed batch must stop what follows it, or the topic would have a hole.
         "enable.gapless.guarantee": True,
-        "log_level": 3,
+        # The error callback says what matters, in the service's own log.
+        "log_level": 0,
     }
     if transactional_id:
         config["transactional.id"] = transactional_id
