@@ -52,6 +52,11 @@ test: lint types hopsworks-client ## all tests this machine can run, saying what
 test-fast: $(VENV)/.dev ## the tests that need no broker
 	@$(BIN)/python -m pytest -q tests/unit tests/property $(ARGS)
 
+.PHONY: fault-matrix
+fault-matrix: $(VENV)/.dev ## the producer against 200 seeded runs of faults (FAULT_RUNS, FAULT_SEED)
+	@FAULT_RUNS="$(or $(FAULT_RUNS),200)" FAULT_SEED="$(or $(FAULT_SEED),0)" \
+		$(BIN)/python -m pytest -q -s tests/service/trade_producer/test_fault_matrix.py
+
 .PHONY: lint
 lint: $(VENV)/.dev ## ruff: rules and format
 	@$(BIN)/ruff check --quiet
@@ -73,6 +78,10 @@ VENV_BENCH := .venv-bench
 .PHONY: bench
 bench: $(VENV)/.dev $(VENV_BENCH)/.done ## the aggregator against its rivals, wall and CPU per trade
 	@$(BIN)/python benchmarks/aggregator/run.py --bytewax $(VENV_BENCH)/bin/python $(ARGS)
+
+.PHONY: bench-producer
+bench-producer: $(VENV)/.dev ## the producer against its bare parts, and 5,000 trades/s for a minute
+	@$(BIN)/python benchmarks/producer.py $(ARGS)
 
 # Rivals have dependencies of their own, which must not meet ours.
 $(VENV_BENCH)/.done: requirements/bench.txt
