@@ -57,7 +57,6 @@ def ensure_topics(
         StoppedError: ``stop`` was set before it did.
         KafkaException: the broker refused to create a topic.
     """
-    admin = wait_for_broker(settings, stop)
     config = {"retention.ms": "-1"}
     if not names.is_backfill:
         config["retention.bytes"] = str(settings.topic_retention_bytes)
@@ -65,7 +64,27 @@ def ensure_topics(
         NewTopic(topic, settings.topic_partitions, settings.topic_replication, config=config)
         for topic in topics
     ]
-    for future in admin.create_topics(wanted, request_timeout=30).values():
+    deadline = time.monotonic() + settings.kafka_startup_timeout_seconds
+    while True:
+        admin = wait_for_broker(settings, stop)
+        try:
+            _create(admin, wanted)
+        except KafkaException as error:
+            # A broker that is just starting answers, but can not create topics yet.
+            if not error.args[0].retriable() and error.args[0].code() != KafkaError._TIMED_OUT:  # noqa: SLF001
+                raise
+            if time.monotonic() > deadline:
+                raise BrokerUnavailableError(
+                    f"the broker at KAFKA_BROKER_ADDRESS={settings.kafka_broker_address} answers, "
+                    f"but made no topics within {settings.kafka_startup_timeout_seconds:g} s "
+                    f"({error.args[0].str()})"
+                ) from None
+        else:
+            return
+
+
+def _create(admin: AdminClient, wanted: list[NewTopic]) -> None:
+    for future in admin.create_topics(wanted, request_timeout=10).values():
         try:
             future.result()
         except KafkaException as error:
