@@ -86,6 +86,7 @@ class ProductStream:
         self._last_id = 0
         self._from_us = 0
         self._begun = False
+        self._awaits_first = False
         self._parked: dict[int, _Parked] = {}
         self._let_go = False
         self._proven = False
@@ -114,12 +115,13 @@ class ProductStream:
 
     def resume_begun(self, from_us: int) -> None:
         """Go on with a stream that began at ``from_us`` and has had no trade yet."""
-        self._begun = True
+        self._begun = self._awaits_first = True
         self._from_us = from_us
 
     def begin(self, from_us: int) -> None:
         """Begin at the moment, with nothing known before it."""
         self._from_us = from_us
+        self._awaits_first = True
 
     # --- what it is -----------------------------------------------------------------------
 
@@ -291,14 +293,18 @@ class ProductStream:
         outputs = self._drain() if self._last is not None and self._parked else []
         for trade in trades:
             trade_id = int(trade.trade_id)
-            if self._last is None or trade_id > self._last_id + 1:
-                is_before_beginning = self._last is None and trade.timestamp_us < self._from_us
-                if trade_id in self._parked or is_before_beginning:
+            if self._is_before_first(trade):
+                # The snapshot may be older than the beginning, which these come before too.
+                self.dropped += 1
+                self._move_to(Position(trade.trade_id, trade.timestamp_us))
+            elif self._last is None or trade_id > self._last_id + 1:
+                if trade_id in self._parked:
                     self.dropped += 1
                 else:
                     self._park(trade_id, source, trade)
             elif trade_id == self._last_id + 1:
                 run.append(trade)
+                self._awaits_first = False
                 self._parked.pop(trade_id, None)
                 self._last_id = trade_id
                 self._last = Position(trade.trade_id, trade.timestamp_us)
@@ -312,6 +318,14 @@ class ProductStream:
             outputs.append(Append(source, tuple(run)))
         self._watch_holes()
         return outputs
+
+    def _is_before_first(self, trade: Trade) -> bool:
+        """Whether nothing is appended yet, and this trade comes before the beginning."""
+        return (
+            self._awaits_first
+            and trade.timestamp_us < self._from_us
+            and (self._last is None or int(trade.trade_id) > self._last_id)
+        )
 
     def _park(self, trade_id: int, source: Source, trade: Trade) -> None:
         if len(self._parked) >= self._max_parked:
@@ -334,6 +348,7 @@ class ProductStream:
             taken.append(parked)
             self._last_id += 1
         if taken:
+            self._awaits_first = False
             last = taken[-1].trade
             self._last = Position(last.trade_id, last.timestamp_us)
         return list(_runs(taken))
