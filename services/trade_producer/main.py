@@ -1,12 +1,15 @@
 """Entry point of ``trade-producer``: live trades from an exchange to the ``trades`` topic."""
 
 import hashlib
+import time
 
+from confluent_kafka import KafkaError, KafkaException
 from loguru import logger
 
 from exchange_adapters.adapter import ExchangeAdapter
 from exchange_adapters.registry import adapter_for
 from ohlc_core.domain.trade import ProductKey
+from ohlc_core.kafka.clients import BrokerUnavailableError
 from ohlc_core.kafka.topics import ensure_topics
 from ohlc_core.runtime.service import FatalError, Runtime, run_service
 from trade_producer.metrics import Metrics
@@ -16,6 +19,9 @@ from trade_producer.topic_tail import read_tails
 from trade_producer.topic_writer import AppendFailedError, TopicWriter
 
 _RESTART_SECONDS = 1.0
+
+# What a broker that stops between two calls makes of the second.
+_PASSING = frozenset({KafkaError._TIMED_OUT, KafkaError._TRANSPORT})  # noqa: SLF001
 
 
 def main() -> None:
@@ -44,7 +50,7 @@ def _run_once(
     settings: ProducerSettings, adapter: ExchangeAdapter, runtime: Runtime, metrics: Metrics
 ) -> None:
     names = settings.topics
-    ensure_topics(settings, names, [names.trades, names.trades_dlq], runtime.stop)
+    _ensure_topics(settings, runtime)
     writer = TopicWriter(
         settings,
         names,
@@ -62,6 +68,33 @@ def _run_once(
         )
     finally:
         writer.abandon()
+
+
+def _ensure_topics(settings: ProducerSettings, runtime: Runtime) -> None:
+    """Create the topics, also while the broker comes and goes.
+
+    Raises:
+        BrokerUnavailableError: it did not for KAFKA_STARTUP_TIMEOUT_SECONDS.
+        KafkaException: it refused to create a topic.
+    """
+    names = settings.topics
+    deadline = time.monotonic() + settings.kafka_startup_timeout_seconds
+    while True:
+        try:
+            ensure_topics(settings, names, [names.trades, names.trades_dlq], runtime.stop)
+        except KafkaException as error:
+            reason = error.args[0]
+            if reason.code() not in _PASSING and not reason.retriable():
+                raise
+            if time.monotonic() > deadline:
+                raise BrokerUnavailableError(
+                    f"the broker at KAFKA_BROKER_ADDRESS={settings.kafka_broker_address} made no "
+                    f"topics ({reason.str()}); start it, or correct the setting"
+                ) from None
+            logger.warning("the topics are not made yet ({}); trying again", reason.str())
+            runtime.stop.wait(_RESTART_SECONDS)
+        else:
+            return
 
 
 def _transactional_id(settings: ProducerSettings) -> str:

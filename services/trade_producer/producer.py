@@ -241,9 +241,9 @@ class LiveProducer:
         """Return the exchange's time, or None while its frames may still tell it."""
         if not self._feed.is_subscribed:
             return None
-        estimate = self._clock.estimate_us(steady_us()) if self._adapter.tells_time else None
-        if estimate is not None:
-            return estimate
+        told_us = self._clock.certain_us(self._heard_us) if self._adapter.tells_time else None
+        if told_us is not None:
+            return told_us
         if self._adapter.tells_time:
             self._clock_deadline = self._clock_deadline or now + _CLOCK_SECONDS
             if now < self._clock_deadline:

@@ -21,7 +21,8 @@ from ohlc_core.wire.messages import GapMessage, StartMessage, TradesMessage, Tra
 
 _FIRST_STEP = 2_000
 _REQUEST_SECONDS = 10.0
-_READ_SECONDS = 60.0
+_READ_SECONDS = 20.0
+_ATTEMPTS = 4
 _RETRY_SECONDS = 0.2
 _OVERLAP_RECORDS = 500
 
@@ -64,6 +65,27 @@ def read_tails(
     Raises:
         BrokerUnavailableError: the broker stopped answering.
     """
+    for attempt in range(1, _ATTEMPTS + 1):
+        try:
+            return _read_all(settings, topic, keys, takeover_seconds, stop)
+        except KafkaException as error:
+            words = error.args[0].str()
+            if attempt == _ATTEMPTS or stop.is_set():
+                break
+            logger.warning("the end of topic {} could not be read ({}); trying again", topic, words)
+    raise BrokerUnavailableError(
+        f"the broker at KAFKA_BROKER_ADDRESS={settings.kafka_broker_address} stopped "
+        f"answering while the end of topic {topic} was read ({words})"
+    )
+
+
+def _read_all(
+    settings: KafkaSettings,
+    topic: str,
+    keys: Collection[ProductKey],
+    takeover_seconds: float,
+    stop: threading.Event,
+) -> dict[ProductKey, Tail]:
     config = consumer_config(settings, "trade-producer-that-never-commits")
     config.pop("group.instance.id", None)
     consumer = Consumer(config | {"enable.partition.eof": True, "log_level": 0})
@@ -73,11 +95,6 @@ def read_tails(
         for partition, bounds in ends.items():
             _read_partition(consumer, TopicPartition(topic, partition), bounds, keys, tails)
         return tails
-    except KafkaException as error:
-        raise BrokerUnavailableError(
-            f"the broker at KAFKA_BROKER_ADDRESS={settings.kafka_broker_address} stopped "
-            f"answering while the end of topic {topic} was read ({error.args[0].str()})"
-        ) from None
     finally:
         consumer.close()
 

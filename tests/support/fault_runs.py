@@ -190,7 +190,7 @@ class FaultRun:
         code = self._producers[-1].stop()
         if code != 0:
             problems += [f"exit code {code} after SIGTERM\n{self._producers[-1].log()}"]
-        records = read_topic(self._address, self._topic)
+        records = self._read()
         problems += self._judge(records, simulator)
         kinds = [type(decode_trades_topic(record.value or b"")) for record in records]
         trades = sum(len(ids) for ids in appended_ids(records).values())
@@ -225,11 +225,6 @@ class FaultRun:
         self._producers.append(ForkedProducer(env, self._folder, name))
         self._producers[-1].start()
 
-    def _start_from(self) -> str:
-        # Bitstamp does not tell its time, and this machine's is not the simulated one.
-        is_first = not self._producers
-        return _FROM if is_first or self._plan.exchange == "bitstamp" else "last"
-
     def _wait_for_trades(self, simulator: Simulator, count: int) -> None:
         def reached() -> bool:
             code = self._producers[-1].exit_code
@@ -262,6 +257,17 @@ class FaultRun:
                 return [f"never got to {late}\n{self._producers[-1].log()[-4000:]}"]
             time.sleep(0.25)
         return []
+
+    def _read(self) -> list[Record]:
+        """Read the topic, also if the broker is away just now."""
+
+        def read() -> list[Record]:
+            try:
+                return read_topic(self._address, self._topic)
+            except (KafkaException, AssertionError):
+                return []
+
+        return wait_until(read, _SETTLE_SECONDS, f"records of {self._topic}")
 
     def _judge(self, records: list[Record], simulator: Simulator) -> list[str]:
         problems = []
