@@ -7,6 +7,9 @@ import socket
 # otherwise be given that very port for its own end, and keep the server from coming back.
 _LOWEST, _HIGHEST = 20_000, 32_000
 
+# Whoever was told a port may not listen on it yet, so this process tells each only once.
+_told: set[int] = set()
+
 
 def is_free(port: int, host: str = "127.0.0.1") -> bool:
     """Return whether a server could listen on the port now."""
@@ -22,12 +25,15 @@ def is_free(port: int, host: str = "127.0.0.1") -> bool:
 def free_port() -> int:
     """Return a loopback port that nothing listens on, outside the ephemeral range.
 
+    No port is returned twice to the same process.
+
     Raises:
         RuntimeError: no port is free.
     """
     numbers = random.SystemRandom()
     for _ in range(1_000):
         port = numbers.randrange(_LOWEST, _HIGHEST)
-        if is_free(port):
+        if port not in _told and is_free(port):
+            _told.add(port)
             return port
     raise RuntimeError(f"no free port between {_LOWEST} and {_HIGHEST} on 127.0.0.1")
