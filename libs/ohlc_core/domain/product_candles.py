@@ -247,14 +247,14 @@ class ProductCandles:
     def _closed_until_us(self) -> int:
         """Windows that end by this time are closed."""
         state = self._state
-        return max(state.watermark_us - self._rules.grace_us, state.replayed_until_us)
+        return max(self._rules.closed_until(state.watermark_us), state.replayed_until_us)
 
     # --- closing -----------------------------------------------------------------------------
 
     def _advance(self, watermark_us: int, output: Output) -> None:
         if watermark_us > self._state.watermark_us:
             self._state.watermark_us = watermark_us
-            last_end = watermark_us - self._rules.grace_us
+            last_end = self._rules.closed_until(watermark_us)
             if any(last_end >= each.next_end for each in self._intervals):
                 self._close(last_end, output)
 

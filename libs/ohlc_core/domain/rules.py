@@ -45,9 +45,9 @@ class CandleRules:
         self.memory_us = longest + grace_us + retention_us
         self.id_bucket_us = -(-self.memory_us // (_ID_BUCKETS * self.base_us)) * self.base_us
 
-    def closes_at(self, window_end_us: int) -> int:
-        """Return the watermark at which the window's candle is emitted."""
-        return window_end_us + self.grace_us
+    def closed_until(self, watermark_us: int) -> int:
+        """Return the time by which windows have to end for their candles to be emitted."""
+        return watermark_us - self.grace_us
 
     def forgotten_at(self, window_end_us: int) -> int:
         """Return the watermark from which a trade of the window comes too late."""
