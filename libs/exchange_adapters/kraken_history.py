@@ -3,7 +3,7 @@
 The cursor is inclusive in measurements and exclusive in older documents, ``last`` is sometimes
 missing or too short, and many trades may share one stamp. So pages overlap, ids decide what is
 new, and where a page begins after the id it should, the cursor steps back before the page is
-believed.
+believed. A time that may have been rounded up to a whole second is settled by the cursor too.
 """
 
 from collections.abc import Iterator
@@ -13,6 +13,7 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from exchange_adapters.adapter import Fetch, MalformedResponseError, Page, Request
+from exchange_adapters.kraken_whole_seconds import doubtful_second, settle
 from exchange_adapters.parsing import by_sequential_id, trade_of
 from ohlc_core.domain.trade import Trade
 
@@ -85,6 +86,7 @@ def pages_since(pair: str, since_ns: int, last_id: int | None, fetch: Fetch) -> 
         largest = max(largest, len(answer.rows))
         if trades:
             unseen.take(trades, answer.rows)
+            trades = _settled(pair, answer.rows, trades, fetch)
             steps_back, bump = list(_STEPS_BACK_NS), 1
             yield Page(tuple(trades), more=True)
         elif len(answer.rows) < max(1, largest):
@@ -175,6 +177,18 @@ def _ask(pair: str, since_ns: int, fetch: Fetch) -> _Answer:
     except (msgspec.MsgspecError, ValueError) as error:
         raise MalformedResponseError(f"Kraken's history of {pair}: {error}") from None
     return _Answer(rows, _nanoseconds(last))
+
+
+def _settled(pair: str, rows: list[_Row], trades: list[Trade], fetch: Fetch) -> list[Trade]:
+    second = doubtful_second([row.time for row in rows])
+    if second is None or rows[0].trade_id is None:
+        return trades
+
+    def first_id_since(cursor_ns: int) -> int | None:
+        following = _ask(pair, cursor_ns, fetch).rows
+        return following[0].trade_id if following else None
+
+    return settle(trades, second, first_id_since)
 
 
 def _nanoseconds(last: msgspec.Raw | None) -> int | None:

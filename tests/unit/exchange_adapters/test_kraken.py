@@ -316,6 +316,31 @@ def test_a_real_jump_of_ids_is_passed_on_after_looking_back() -> None:
     assert ids_from(pages) == [101, 105, 106]
 
 
+@pytest.mark.parametrize("inclusive", [True, False])
+@pytest.mark.parametrize(
+    ("ns", "timestamp_us"),
+    [(-400, -1), (-60, -1), (-2, -1), (0, 0), (60, 0), (400, 0)],
+)
+def test_a_time_rounded_up_to_a_whole_second_is_settled_by_the_cursor(
+    inclusive: bool, ns: int, timestamp_us: int
+) -> None:
+    rows = [(100, T0 - NS // 3), (101, T0 + ns), (102, T0 + NS // 3)]
+    history = FakeHistory(rows, limit=10, inclusive=inclusive)
+    pages = list(KRAKEN.pages_from_time("BTC/USD", (T0 - NS) // 1_000, history))
+    stamps = [trade.timestamp_us for page in pages for trade in page.trades]
+    assert stamps[1] == T0 // 1_000 + timestamp_us
+    assert stamps == sorted(stamps)
+
+
+def test_whole_second_stamps_are_believed_without_further_calls() -> None:
+    rows = [(100 + i, T0 + i * NS) for i in range(5)]
+    history = FakeHistory(rows, limit=10)
+    pages = list(KRAKEN.pages_from_time("BTC/USD", (T0 - NS) // 1_000, history))
+    stamps = [trade.timestamp_us for page in pages for trade in page.trades]
+    assert stamps == [ns // 1_000 for _, ns in rows]
+    assert T0 - 1 not in history.calls
+
+
 def test_a_broken_row_is_a_malformed_answer() -> None:
     body = b'{"error":[],"result":{"X":[["0","1",1688669597.8,"b","m","",1]],"last":"1"}}'
     fetch: Fetch = lambda _request: Response(200, {}, body)  # noqa: E731
