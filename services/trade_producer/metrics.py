@@ -25,6 +25,7 @@ class Metrics:
         self.gaps_filled = counter("gaps_filled", "Holes closed without loss", "product")
         self.gaps_unresolved = counter("gaps_unresolved", "Gap records appended", "product")
         self.ids_unresolved = counter("ids_unresolved", "Trade ids given up", "product")
+        self.jumps_accepted = counter("jumps_accepted", "Jumps of the ids accepted", "product")
         self.malformed = counter("malformed", "Frames or trades sent to the dead-letter topic")
         self.reconnects = counter("reconnects", "Connections lost or replaced")
         self.rest_calls = counter("rest_calls", "REST calls", "status")

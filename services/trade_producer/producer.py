@@ -336,5 +336,10 @@ class LiveProducer:
                 max_parked=max(1_000, settings.max_parked_trades // len(settings.product_ids)),
             ),
             Watermarks(self._intervals, settings.grace_ms * 1_000),
-            Patience(settings.fill_attempts, settings.fill_patience_seconds, self._random),
+            Patience(
+                settings.fill_attempts,
+                settings.fill_patience_seconds,
+                self._random,
+                accepts_jumps=settings.confirmed_jumps == "accept",
+            ),
         )

@@ -27,11 +27,14 @@ class Patience(NamedTuple):
         attempts: answers without them.
         seconds: time without any answer.
         jitter: source of the jitter between tries.
+        accepts_jumps: where every answer holds trades on both sides of the missing ids, they
+            never were: go on without a gap.
     """
 
     attempts: int
     seconds: float
     jitter: random.Random
+    accepts_jumps: bool = False
 
 
 class ProductFlow:
@@ -50,6 +53,7 @@ class ProductFlow:
         self.watermarks = watermarks
         self.is_subscribed = False
         self.was_subscribed = False
+        self.jumps_accepted = 0
         self._adapter = adapter
         self._patience = patience
         self._subscription = 0
@@ -200,18 +204,29 @@ class ProductFlow:
         if not (is_over and self.stream.parked):
             logger.debug("{}: trades still missing ({})", self.key, why)
             return []
-        outputs = self.stream.give_up(self._reach)
-        for gap in outputs:
-            if isinstance(gap, Gap):
-                logger.error(
-                    "{}: trades {} to {} could not be had ({}); candles they touch are incomplete",
-                    self.key,
-                    gap.first_missing_id,
-                    gap.last_missing_id,
-                    why,
-                )
+        outputs = [
+            output
+            for output in self.stream.give_up(self._reach)
+            if not (isinstance(output, Gap) and self._is_jump(output, end, why))
+        ]
         self._settled()
         return outputs
+
+    def _is_jump(self, gap: Gap, end: FillEnded, why: str) -> bool:
+        """Tell, and log, whether the exchange is taken to have jumped over these ids."""
+        ids = f"{gap.first_missing_id} to {gap.last_missing_id}"
+        is_confirmed = end.error is None and gap.last_missing_id < self._reach
+        if self._patience.accepts_jumps and is_confirmed:
+            logger.warning("{}: history confirms that ids {} were never used", self.key, ids)
+            self.jumps_accepted += 1
+            return True
+        logger.error(
+            "{}: trades {} could not be had ({}); candles they touch are incomplete",
+            self.key,
+            ids,
+            why,
+        )
+        return False
 
     def _reached(self, outputs: list[Output]) -> list[Output]:
         for output in outputs:

@@ -75,6 +75,11 @@ class ProducerSettings(
     fill_patience_seconds: float = Field(
         120, gt=0, description="seconds that history may fail to answer before a gap is recorded"
     )
+    confirmed_jumps: Literal["gap", "accept"] = Field(
+        "gap",
+        description="ids missing in every answer of history that holds those around them: gap "
+        "(a gap record, their candles incomplete) or accept (the exchange never used them)",
+    )
     max_parked_trades: int = Field(
         200_000, ge=1_000, description="trades kept in memory behind holes, over all products"
     )

@@ -81,6 +81,7 @@ class Vitals:
             (metrics.dropped, stream.dropped),
             (metrics.gaps_detected, stream.holes),
             (metrics.gaps_filled, stream.filled),
+            (metrics.jumps_accepted, flow.jumps_accepted),
         ):
             name = (str(counter), product)
             counter.labels(product).inc(value - self._counted.get(name, 0))

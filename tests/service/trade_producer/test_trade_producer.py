@@ -11,7 +11,7 @@ from local_stack.brokers import LocalBroker
 from ohlc_core.wire.codec import decode_dead_letter, decode_trades_topic
 from ohlc_core.wire.messages import StartMessage, TradesTopicMessage, WatermarkMessage
 from ohlc_core.wire.topics import TopicNames
-from support.fault_runs import appended_ids
+from support.fault_runs import appended_ids, gap_ids
 from support.kafka import OwnBroker, read_topic
 from support.processes import Processes, Script
 from support.simulator import Simulator, start_simulator
@@ -209,6 +209,50 @@ def test_a_broker_that_stands_still_costs_no_trade_and_health_tells(
         assert producer.wait(40.0) == 0, producer.log()
         for product, found in ids.items():
             assert found == [i for i in simulator.control.ids(product) if i >= found[0]]
+
+
+@pytest.mark.parametrize("confirmed_jumps", ["gap", "accept"])
+def test_ids_that_history_lacks_too_are_a_gap_or_an_accepted_jump_as_set(
+    confirmed_jumps: str,
+    broker: LocalBroker,
+    unique_run_id: str,
+    unique_topics: TopicNames,
+    processes: Processes,
+) -> None:
+    with start_simulator(
+        product_ids=PRODUCTS, simulator_rate=60, simulator_history="1m", simulator_hold="all"
+    ) as simulator:
+        producer = processes(
+            "trade-producer",
+            settings(broker, simulator, unique_run_id, CONFIRMED_JUMPS=confirmed_jumps),
+        )
+        simulator.control.wait_subscribed("ETH/USD")
+        simulator.control.order(
+            {"fault": "skip", "trades": 3, "product": "BTC/USD", "withhold": True}
+        )
+        is_gap = confirmed_jumps == "gap"
+        words = "could not be had" if is_gap else "were never used"
+        producer.wait_for_log(words, 60.0)
+        simulator.control.pause()
+        newest = max(t["trade_id"] for t in _shown(simulator))
+        wait_until(
+            lambda: (
+                newest in appended_ids(read_topic(broker.address, unique_topics.trades))["BTC/USD"]
+            ),
+            30.0,
+            "the newest trade",
+        )
+        assert producer.stop() == 0, producer.log()
+        records = read_topic(broker.address, unique_topics.trades)
+        found = appended_ids(records)["BTC/USD"]
+        assert found == [t["trade_id"] for t in _shown(simulator) if t["trade_id"] >= found[0]]
+        hidden = [t["trade_id"] for t in simulator.control.trades("BTC/USD") if t["withheld"]]
+        assert len(hidden) == 3
+        assert gap_ids(records).get("BTC/USD", []) == (hidden if is_gap else [])
+
+
+def _shown(simulator: Simulator) -> list[dict[str, Any]]:
+    return [trade for trade in simulator.control.trades("BTC/USD") if not trade["withheld"]]
 
 
 def _health(address: str) -> dict[str, Any] | None:
