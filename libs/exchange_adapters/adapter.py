@@ -83,6 +83,13 @@ class Alive(NamedTuple):
     words: str = ""
 
 
+class NewestTold(NamedTuple):
+    """The exchange told, beside the trades themselves, which one is a product's newest."""
+
+    product_id: str
+    trade_id: int
+
+
 class ReconnectAsked(NamedTuple):
     """The exchange asked its clients to connect anew, or is about to close the connection."""
 
@@ -96,7 +103,9 @@ class Malformed(NamedTuple):
     payload: str
 
 
-FrameEvent = TradesSeen | Subscribed | SubscriptionRejected | Alive | ReconnectAsked | Malformed
+FrameEvent = (
+    TradesSeen | Subscribed | SubscriptionRejected | Alive | NewestTold | ReconnectAsked | Malformed
+)
 
 
 # --- history ---------------------------------------------------------------------------------

@@ -1,7 +1,8 @@
 """Coinbase Exchange: websocket channels ``matches`` and ``heartbeat``, REST trades by id.
 
 Trade ids count up by one within a product. ``side`` is the maker's, so the taker did the
-opposite. Coinbase warns that messages can be dropped from ``matches``.
+opposite. Coinbase warns that messages can be dropped from ``matches`` and has each heartbeat tell
+the newest trade's id (0 in recordings of 2019 and 2020, which tells nothing).
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,6 +19,7 @@ from exchange_adapters.adapter import (
     FrameEvent,
     Malformed,
     MalformedResponseError,
+    NewestTold,
     Page,
     Position,
     Request,
@@ -54,6 +56,7 @@ class _Frame(msgspec.Struct):
     type: str
     product_id: str = ""
     time: str = ""
+    last_trade_id: int = 0
     channels: list[_Channel] = []
     message: str = ""
     reason: str = ""
@@ -128,7 +131,9 @@ class Coinbase(ExchangeAdapter):
             product = self._names.configured(head.product_id)
             return [TradesSeen(product, (trade,), head.type == "last_match")]
         if head.type == "heartbeat":
-            return [Alive(rfc3339_us(head.time))]
+            product = self._names.configured(head.product_id)
+            told = [NewestTold(product, head.last_trade_id)] if head.last_trade_id else []
+            return [Alive(rfc3339_us(head.time)), *told]
         if head.type == "subscriptions":
             matches = [channel for channel in head.channels if channel.name == "matches"]
             return [

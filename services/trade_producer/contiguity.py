@@ -14,6 +14,7 @@ from typing import Literal, NamedTuple
 
 from exchange_adapters.adapter import Position
 from ohlc_core.domain.trade import Trade
+from trade_producer.recent_ids import RecentIds
 
 Source = Literal["websocket", "rest"]
 
@@ -91,7 +92,9 @@ class ProductStream:
         self._let_go = False
         self._proven = False
         self._hole_open = False
-        self._seen = _RecentIds()
+        self._told_id = 0
+        self._told_in_vain = 0
+        self._seen = RecentIds()
 
     # --- where it begins -----------------------------------------------------------------
 
@@ -154,6 +157,16 @@ class ProductStream:
         """A subscription began after a time without one: trades may have passed unseen."""
         self._proven = False
 
+    def told_newest(self, trade_id: int) -> None:
+        """The exchange said which trade is its newest; one not seen yet may have been dropped.
+
+        What history did not confirm once is not asked for again.
+        """
+        is_news = trade_id > max(self._last_id, self._told_in_vain)
+        if self._dense and self._last is not None and is_news and trade_id not in self._parked:
+            self._told_id = trade_id
+            self._proven = False
+
     def live(self, trades: Sequence[Trade]) -> list[Output]:
         """Take trades of one frame, ascending."""
         if not trades:
@@ -196,6 +209,8 @@ class ProductStream:
                 outputs += self._drain_all()
             self._proven = not self._parked
             self._let_go = False
+            if self._told_id > self._last_id:
+                self._told_in_vain = self._told_id
         return outputs
 
     def give_up(self, reach: int = 0) -> list[Output]:
@@ -383,29 +398,6 @@ class ProductStream:
         self._seen.start_after(self._last_id)
         if self._parked:
             self._parked = {key: it for key, it in self._parked.items() if key > self._last_id}
-
-
-class _RecentIds:
-    """The ids seen lately, where ids are not dense; anything at or before its floor is known."""
-
-    _KEPT = 20_000
-
-    def __init__(self) -> None:
-        self._floor = -1
-        self._ids: dict[int, None] = {}
-
-    def start_after(self, trade_id: int) -> None:
-        self._floor = max(self._floor, trade_id)
-
-    def is_new(self, trade_id: int) -> bool:
-        return trade_id > self._floor and trade_id not in self._ids
-
-    def add(self, trade_id: int) -> None:
-        self._ids[trade_id] = None
-        if len(self._ids) > self._KEPT:
-            oldest = next(iter(self._ids))
-            del self._ids[oldest]
-            self._floor = max(self._floor, oldest)
 
 
 def _runs(parked: Iterable[_Parked]) -> Iterator[Append]:

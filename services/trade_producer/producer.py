@@ -17,6 +17,7 @@ from exchange_adapters.adapter import (
     ExchangeAdapter,
     ExchangeError,
     Malformed,
+    NewestTold,
     Subscribed,
     SubscriptionRejected,
     TradesSeen,
@@ -176,10 +177,10 @@ class LiveProducer:
         elif isinstance(what, Alive):
             if what.exchange_time_us is not None:
                 self._clock.told(what.exchange_time_us, event.steady_us)
-        elif isinstance(what, Subscribed):
-            self._subscribed(what.product_id)
         elif isinstance(what, SubscriptionRejected):
             self._rejected(what)
+        elif isinstance(what, Subscribed | NewestTold):
+            self._told(what)
         elif isinstance(what, Malformed):
             logger.warning("malformed frame: {}", what.reason)
             self._outbox.reject(self._adapter.name, self._feed.url, what.reason, what.payload)
@@ -259,10 +260,14 @@ class LiveProducer:
         logger.warning("the exchange does not tell its time: this machine's decides where to begin")
         return time.time_ns() // 1_000
 
-    def _subscribed(self, product_id: str) -> None:
-        flow = self._flows.get(product_id)
-        if flow is not None:
+    def _told(self, what: Subscribed | NewestTold) -> None:
+        flow = self._flows.get(what.product_id)
+        if flow is None:
+            return  # of a product that was not asked for
+        if isinstance(what, Subscribed):
             flow.subscribed()
+        else:
+            flow.stream.told_newest(what.trade_id)
 
     def _rejected(self, rejected: SubscriptionRejected) -> None:
         flow = self._flows.get(rejected.product_id)

@@ -211,6 +211,25 @@ def test_a_broker_that_stands_still_costs_no_trade_and_health_tells(
             assert found == [i for i in simulator.control.ids(product) if i >= found[0]]
 
 
+def test_a_trade_dropped_from_a_quiet_coinbase_product_shows_in_its_heartbeats(
+    broker: LocalBroker, unique_run_id: str, unique_topics: TopicNames, processes: Processes
+) -> None:
+    with start_simulator(
+        exchange="coinbase", product_ids=PRODUCTS, simulator_rate=60, simulator_history="1m"
+    ) as simulator:
+        env = settings(broker, simulator, unique_run_id, EXCHANGE="coinbase")
+        producer = processes("trade-producer", env)
+        simulator.control.wait_subscribed("ETH/USD")
+        simulator.control.order({"fault": "skip", "trades": 1_000_000})
+        before = simulator.control.state()["live_trades"]
+        wait_until(lambda: simulator.control.state()["live_trades"] > before + 60, 30.0)
+        ids = wait_for_newest(broker, unique_topics.trades, simulator, producer)
+        assert simulator.control.state()["connections_ever"] == 1
+        assert producer.stop() == 0, producer.log()
+        for product, found in ids.items():
+            assert found == [i for i in simulator.control.ids(product) if i >= found[0]]
+
+
 @pytest.mark.parametrize("confirmed_jumps", ["gap", "accept"])
 def test_ids_that_history_lacks_too_are_a_gap_or_an_accepted_jump_as_set(
     confirmed_jumps: str,

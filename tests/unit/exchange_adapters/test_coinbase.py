@@ -11,6 +11,7 @@ from exchange_adapters.adapter import (
     Alive,
     Malformed,
     MalformedResponseError,
+    NewestTold,
     Page,
     Position,
     RateLimitedError,
@@ -81,9 +82,13 @@ def test_the_recorded_acknowledgement_of_matches_names_all_ten_products() -> Non
     assert "BAND-GBP" in products
 
 
-def test_a_heartbeat_tells_the_exchange_s_time() -> None:
+def test_a_heartbeat_tells_the_exchange_s_time_and_newest_trade() -> None:
     assert Coinbase().read_frame(
         '{"type":"heartbeat","sequence":90,"last_trade_id":20,"product_id":"BTC-USD",'
+        '"time":"2014-11-07T08:19:28.464459Z"}'
+    ) == [Alive(1415348368464459), NewestTold("BTC-USD", 20)]
+    assert Coinbase().read_frame(
+        '{"type":"heartbeat","sequence":90,"last_trade_id":0,"product_id":"BTC-USD",'
         '"time":"2014-11-07T08:19:28.464459Z"}'
     ) == [Alive(1415348368464459)]
 

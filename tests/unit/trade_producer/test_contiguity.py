@@ -37,6 +37,32 @@ def test_what_follows_a_hole_waits_for_history() -> None:
     assert (stream.holes, stream.filled) == (1, 1)
 
 
+def test_a_newest_trade_told_but_not_seen_is_asked_for_once() -> None:
+    stream = resumed()
+    stream.live([trade(11)])
+    stream.told_newest(11)
+    assert stream.is_current
+    stream.told_newest(13)
+    missing = stream.missing
+    assert missing is not None
+    assert missing.after == Position("11", 1_000)
+    stream.history([trade(12)])
+    stream.history_ended(is_newest=True)
+    assert stream.is_current, "history did not confirm the thirteenth"
+    stream.told_newest(13)
+    assert stream.is_current
+    assert stream.live([trade(13)]) == [Append("websocket", (trade(13),))]
+
+
+def test_a_newest_trade_told_ahead_of_its_frame_needs_no_history() -> None:
+    stream = resumed()
+    stream.live([trade(11)])
+    stream.told_newest(12)
+    assert not stream.is_current
+    assert stream.live([trade(12)]) == [Append("websocket", (trade(12),))]
+    assert stream.is_current
+
+
 def test_giving_up_names_exactly_the_missing_ids() -> None:
     stream = resumed()
     stream.live([trade(15)])
