@@ -211,9 +211,7 @@ class FaultRun:
             "EXCHANGE_REST_URL": simulator.rest_url,
             "KAFKA_BROKER_ADDRESS": self._address,
             "RUN_ID": self._run_id,
-            "START_FROM": _FROM
-            if not self._producers or self._plan.exchange == "bitstamp"
-            else "last",
+            "START_FROM": self._start_from(),
             "OHLC_INTERVALS": "1s,10s",
             "PROCESSING_GUARANTEE": self._plan.guarantee,
             "REST_INTERVAL_SECONDS": "0.02",
@@ -224,6 +222,16 @@ class FaultRun:
         name = f"trade-producer-{len(self._producers)}"
         self._producers.append(ForkedProducer(env, self._folder, name))
         self._producers[-1].start()
+
+    def _start_from(self) -> str:
+        """Return ``last`` once every product has begun; a killed producer may have begun none."""
+        if not self._producers or self._plan.exchange == "bitstamp":
+            return _FROM
+        try:
+            begun = start_times(read_topic(self._address, self._topic))
+        except (KafkaException, AssertionError):  # the broker may be away just now
+            return _FROM
+        return "last" if begun.keys() >= set(_PRODUCTS) else _FROM
 
     def _wait_for_trades(self, simulator: Simulator, count: int) -> None:
         def reached() -> bool:
