@@ -56,7 +56,7 @@ class ProducerSettings(
         1.0,
         ge=0,
         le=60,
-        description="seconds the topic must stand still before a restart reads its end, 0 to 60",
+        description="seconds without an append of the products before their end is read, 0 to 60",
     )
     rest_interval_seconds: float | None = Field(
         None, ge=0, le=60, description="spacing of REST calls, seconds (unset: the exchange's)"

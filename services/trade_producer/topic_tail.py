@@ -26,6 +26,9 @@ _ATTEMPTS = 4
 _RETRY_SECONDS = 0.2
 _OVERLAP_RECORDS = 500
 
+#: The first offset and the one behind the last, by partition.
+Bounds = dict[int, tuple[int, int]]
+
 
 class Tail(msgspec.Struct):
     """Where one product's records end.
@@ -59,8 +62,9 @@ def read_tails(
 ) -> dict[ProductKey, Tail]:
     """Return the tail of every product that has records.
 
-    Before that, waits until the topic has stood still for ``takeover_seconds``: what a killed
-    predecessor had sent may be in the broker's socket and be appended after its death.
+    Before that, waits until for ``takeover_seconds`` nothing of these products was appended: what a
+    killed predecessor had sent may be in the broker's socket and be appended after its death.
+    Producers of other products may share the topic.
 
     Raises:
         BrokerUnavailableError: the broker stopped answering.
@@ -90,7 +94,7 @@ def _read_all(
     config.pop("group.instance.id", None)
     consumer = Consumer(config | {"enable.partition.eof": True, "log_level": 0})
     try:
-        ends = _standing_still(consumer, topic, takeover_seconds, stop)
+        ends = _standing_still(consumer, topic, keys, takeover_seconds, stop)
         tails: dict[ProductKey, Tail] = {}
         for partition, bounds in ends.items():
             _read_partition(consumer, TopicPartition(topic, partition), bounds, keys, tails)
@@ -100,19 +104,34 @@ def _read_all(
 
 
 def _standing_still(
-    consumer: Consumer, topic: str, seconds: float, stop: threading.Event
-) -> dict[int, tuple[int, int]]:
+    consumer: Consumer,
+    topic: str,
+    keys: Collection[ProductKey],
+    seconds: float,
+    stop: threading.Event,
+) -> Bounds:
     ends = _ends(consumer, topic)
     while seconds > 0 and not stop.wait(seconds):
-        later = _ends(consumer, topic)
-        if later == ends:
+        earlier, ends = ends, _ends(consumer, topic)
+        if not _have_moved(consumer, topic, keys, earlier, ends):
             break
-        logger.info("the topic still moves: waiting for a predecessor's last appends")
-        ends = later
+        logger.info("the products' records still grow: waiting for a predecessor's last appends")
     return ends
 
 
-def _ends(consumer: Consumer, topic: str) -> dict[int, tuple[int, int]]:
+def _have_moved(
+    consumer: Consumer, topic: str, keys: Collection[ProductKey], earlier: Bounds, ends: Bounds
+) -> bool:
+    """Tell whether a record of these products was appended between the two moments."""
+    wanted = {str(key).encode(): key for key in keys}
+    return any(
+        _read(consumer, TopicPartition(topic, partition), earlier[partition][1], end, wanted)
+        for partition, (_, end) in ends.items()
+        if partition in earlier and end > earlier[partition][1]
+    )
+
+
+def _ends(consumer: Consumer, topic: str) -> Bounds:
     deadline = time.monotonic() + _READ_SECONDS
     while True:
         try:
@@ -125,7 +144,7 @@ def _ends(consumer: Consumer, topic: str) -> dict[int, tuple[int, int]]:
             time.sleep(_RETRY_SECONDS)
 
 
-def _ends_now(consumer: Consumer, topic: str) -> dict[int, tuple[int, int]]:
+def _ends_now(consumer: Consumer, topic: str) -> Bounds:
     metadata = consumer.list_topics(topic, timeout=_REQUEST_SECONDS).topics[topic]
     if metadata.error is not None:
         raise KafkaException(metadata.error)
