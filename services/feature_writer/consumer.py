@@ -19,6 +19,7 @@ from ohlc_core.runtime.service import FatalError
 from ohlc_core.settings.groups import KafkaSettings
 
 _STATISTICS_MS = 5_000
+_REQUEST_SECONDS = 2.0
 
 _FATAL_CODES = {
     KafkaError.TOPIC_AUTHORIZATION_FAILED: "the broker allows no reading of this topic",
@@ -69,6 +70,7 @@ class CandleConsumer:
         # A pause outlives a rebalance inside librdkafka, so partitions are remembered until they
         # are resumed while they are ours.
         self._to_resume: set[int] = set()
+        self._read_to: dict[int, int] = {}
 
     def subscribe(self, membership: Membership) -> None:
         """Join the group."""
@@ -98,13 +100,26 @@ class CandleConsumer:
             partition, offset = message.partition(), message.offset()
             if error is None:
                 records.append(message)
+                self._read_to[partition or 0] = (offset or 0) + 1
             elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - its public name
                 if partition is not None and offset is not None and offset != OFFSET_INVALID:
-                    ends[partition] = offset
+                    ends[partition] = self._read_to[partition] = offset
             else:
                 self._on_error(error)
                 _raise_if_fatal(error)
         return records, ends
+
+    def has_unread(self) -> bool:
+        """Ask the broker whether anything of our partitions lies ahead of what was read.
+
+        Raises:
+            KafkaException: it does not say.
+        """
+        for each in self._consumer.assignment():
+            low, end = self._consumer.get_watermark_offsets(each, timeout=_REQUEST_SECONDS)
+            if end > max(low, self._read_to.get(each.partition, low)):
+                return True
+        return False
 
     def pause(self) -> None:
         """Fetch nothing for now; `read` still keeps the membership alive."""

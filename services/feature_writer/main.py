@@ -36,6 +36,7 @@ def run(settings: WriterSettings, runtime: Runtime) -> None:
         names = settings.topics
         ensure_topics(settings, names, [names.ohlc, names.ohlc_dlq], runtime.stop)
         runtime.health.expect("poll", 150)
+        runtime.health.expect("reading", 150)
         runtime.health.expect("store", 150)
         runtime.health.expect("broker", 60)
         consumer = CandleConsumer(

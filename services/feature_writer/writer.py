@@ -29,6 +29,7 @@ _POLL_RECORDS = 1_000
 _FIRST_BACKOFF_SECONDS = 0.2
 _LONGEST_BACKOFF_SECONDS = 10.0
 _LAST_FLUSH_SECONDS = 5.0
+_LOOK_SECONDS = 5.0
 
 
 class FeatureWriter:
@@ -58,6 +59,7 @@ class FeatureWriter:
         self._failures = 0
         self._failing_since = 0.0
         self._retry_at = 0.0
+        self._look_at = 0.0
         self._is_leaving = False
 
     def run(self, stop: threading.Event) -> None:
@@ -111,6 +113,22 @@ class FeatureWriter:
             self._batch.advance(partition, end, now)
         metrics.BUFFERED.set(len(self._batch.candles))
         self._health.progress("poll")
+        self._note_reading(now, has_read=bool(records))
+
+    def _note_reading(self, now: float, *, has_read: bool) -> None:
+        """Tell health that records come, or that there are none: polling alone proves neither."""
+        if has_read:
+            self._health.progress("reading")
+            self._look_at = now + _LOOK_SECONDS
+        elif now >= self._look_at and not self._failures:
+            self._look_at = now + _LOOK_SECONDS
+            try:
+                has_unread = self._consumer.has_unread()
+            except KafkaException as error:
+                logger.debug("the broker does not tell what is unread: {}", error)
+                return
+            if not has_unread:
+                self._health.progress("reading")
 
     def _take(self, record: Candle | Rejected) -> None:
         if isinstance(record, Rejected):

@@ -58,6 +58,8 @@ class World:
         self.kept: list[Candle] = []
         self.now = 0.0
         self.is_paused = False
+        self.is_stuck = False
+        self.health = Health(lambda: self.now)
         self.stop = threading.Event()
         self.at_read: Callable[[], None] = lambda: None
         self._member: Membership | None = None
@@ -73,10 +75,13 @@ class World:
         if not self.reads_left:
             self.stop.set()
         self.at_read()
-        if self.is_paused:
+        if self.is_paused or self.is_stuck:
             return [], {}
         taken, self.unread = self.unread[:count], self.unread[count:]
         return taken, {}
+
+    def has_unread(self) -> bool:
+        return bool(self.unread)
 
     def pause(self) -> None:
         self.is_paused = True
@@ -119,7 +124,7 @@ class World:
             cast("CandleConsumer", world),
             world,
             cast("DeadLetterTopic", world),
-            health=Health(),
+            health=self.health,
             monotonic=lambda: self.now,
         ).run(self.stop)
 
@@ -132,6 +137,16 @@ def test_offsets_are_committed_only_after_the_store_has_kept_the_batch() -> None
     world = World(*_bytes(candle(0), candle(1)))
     world.run()
     assert world.log == ["write 2", "commit 0:2", "leave"]
+
+
+@pytest.mark.parametrize("is_stuck", [True, False])
+def test_health_tells_a_consumer_that_reads_nothing_of_what_there_is(is_stuck: bool) -> None:
+    world = World(*_bytes(candle(0)))
+    world.is_stuck = is_stuck
+    world.health.expect("reading", 15)
+    world.run()  # for 20 s
+    healthy, parts = world.health.report()
+    assert healthy is not is_stuck, parts
 
 
 def test_batches_are_no_larger_than_configured() -> None:
