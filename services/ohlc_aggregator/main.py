@@ -3,6 +3,7 @@
 import time
 from typing import TYPE_CHECKING, NoReturn
 
+from confluent_kafka import KafkaException
 from loguru import logger
 
 from ohlc_aggregator.settings import AggregatorSettings
@@ -25,7 +26,8 @@ def run(settings: AggregatorSettings, runtime: Runtime) -> None:
     ensure_topics(settings, names, [names.trades, names.ohlc, names.trades_dlq], runtime.stop)
     _check_state_dir(settings)
     # Imported here: wrong settings are told without waiting for quixstreams to load.
-    from quixstreams.kafka.exceptions import KafkaBrokerUnavailableError
+    from quixstreams.checkpointing.exceptions import CheckpointProducerTimeout
+    from quixstreams.kafka.exceptions import BaseKafkaException, KafkaBrokerUnavailableError
     from quixstreams.state.exceptions import StateError
     from quixstreams.state.rocksdb import RocksDBCorruptedError
 
@@ -48,6 +50,12 @@ def run(settings: AggregatorSettings, runtime: Runtime) -> None:
     except KafkaBrokerUnavailableError as error:
         raise FatalError(
             f"the broker at {settings.kafka_broker_address} went away: {error}"
+        ) from None
+    except (BaseKafkaException, CheckpointProducerTimeout, KafkaException) as error:
+        # An outage that outlasts the group's session ends the checkpoint in hand.
+        raise FatalError(
+            f"the broker at {settings.kafka_broker_address} broke off ({error}); "
+            "started again, it goes on from the last checkpoint"
         ) from None
     except (RocksDBCorruptedError, StateError) as error:
         raise FatalError(
