@@ -1,6 +1,6 @@
 """How soon a candle is on the ``ohlc`` topic after the trade that closes its window.
 
-    python benchmarks/aggregator/latency.py [--seconds 60] [--warm-up 5] [--rate 1000] [--products 20]
+    python benchmarks/aggregator/latency.py [--seconds 60] [--warm-up 5] [--rate 1000]
 
 Trades are produced at an even rate with the present as their event time. A candle's latency runs
 from producing the first trade whose time is at or past the window's end and grace to receiving the
