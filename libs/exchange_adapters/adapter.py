@@ -8,7 +8,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+import msgspec
+
 from ohlc_core.domain.trade import Trade
+
+#: A frame of the websocket, or a part of one.
+FrameData = str | bytes | msgspec.Raw
+
+_MAX_PAYLOAD = 20_000
 
 
 class ExchangeError(RuntimeError):
@@ -103,6 +110,12 @@ class Malformed(NamedTuple):
     payload: str
 
 
+def payload_text(frame: str | bytes) -> str:
+    """Return the frame as text for a dead letter: undecodable bytes replaced, length bounded."""
+    text = frame.decode(errors="replace") if isinstance(frame, bytes) else frame
+    return text if len(text) <= _MAX_PAYLOAD else text[:_MAX_PAYLOAD] + "... (cut)"
+
+
 FrameEvent = (
     TradesSeen | Subscribed | SubscriptionRejected | Alive | NewestTold | ReconnectAsked | Malformed
 )
@@ -179,9 +192,12 @@ class ExchangeAdapter(ABC):
     max_connection_age_seconds: float | None = None
     connection_attempts: tuple[int, float] = (100, 600.0)
 
-    @abstractmethod
     def websocket_url(self, base: str, product_ids: Sequence[str]) -> str:
-        """Return the address to connect to, given EXCHANGE_WS_URL or ``ws_url``."""
+        """Return the address to connect to, given EXCHANGE_WS_URL or ``ws_url``.
+
+        It is ``base`` itself where products are named in the subscription.
+        """
+        return base
 
     @abstractmethod
     def subscribe_frames(self, product_ids: Sequence[str]) -> list[str]:
@@ -191,9 +207,20 @@ class ExchangeAdapter(ABC):
     def ping_frame(self) -> str | None:
         """Return a frame that makes the exchange answer, or None where it has no such frame."""
 
-    @abstractmethod
     def read_frame(self, frame: str | bytes) -> list[FrameEvent]:
         """Turn one frame into events. Never raises: bad input becomes `Malformed`."""
+        try:
+            return self.events(frame)
+        except (msgspec.MsgspecError, ValueError, ArithmeticError) as error:
+            return [Malformed(str(error), payload_text(frame))]
+
+    @abstractmethod
+    def events(self, data: FrameData) -> list[FrameEvent]:
+        """Return what a frame says.
+
+        Raises:
+            MsgspecError, ValueError, ArithmeticError: it is not as the exchange documents.
+        """
 
     @abstractmethod
     def check(self, response: Response) -> None:

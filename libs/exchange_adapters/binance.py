@@ -16,8 +16,8 @@ from exchange_adapters.adapter import (
     ExchangeAdapter,
     ExchangeError,
     Fetch,
+    FrameData,
     FrameEvent,
-    Malformed,
     MalformedResponseError,
     Page,
     Position,
@@ -30,7 +30,7 @@ from exchange_adapters.adapter import (
     UnknownProductError,
 )
 from exchange_adapters.names import ProductNames
-from exchange_adapters.parsing import payload_text, trade_of
+from exchange_adapters.parsing import trade_of
 from exchange_adapters.status import check_status, words_of
 from ohlc_core.domain.trade import Side, Trade
 
@@ -115,10 +115,6 @@ class Binance(ExchangeAdapter):
     def __init__(self) -> None:
         self._names = ProductNames(native_name)
 
-    def websocket_url(self, base: str, product_ids: Sequence[str]) -> str:
-        """Return ``base`` itself: streams are named in the subscription, which is answered."""
-        return base
-
     def subscribe_frames(self, product_ids: Sequence[str]) -> list[str]:
         """Subscribe to all at once: more than five messages a second end the connection."""
         self._names.remember(product_ids)
@@ -129,20 +125,14 @@ class Binance(ExchangeAdapter):
         """Return None: the websocket's own ping does."""
         return
 
-    def read_frame(self, frame: str | bytes) -> list[FrameEvent]:
-        """Turn one frame into events."""
-        try:
-            return self._events(frame)
-        except (msgspec.MsgspecError, ValueError, ArithmeticError) as error:
-            return [Malformed(str(error), payload_text(frame))]
-
-    def _events(self, frame: str | bytes | msgspec.Raw) -> list[FrameEvent]:
-        head = _frame.decode(frame)
+    def events(self, data: FrameData) -> list[FrameEvent]:
+        """Return what a frame says."""
+        head = _frame.decode(data)
         if bytes(head.data):
-            return self._events(head.data)  # a combined stream's wrapping
+            return self.events(head.data)  # a combined stream's wrapping
         if head.e == "trade":
             product = self._names.configured(head.s)
-            trade = _live_trade(_trade.decode(frame))
+            trade = _live_trade(_trade.decode(data))
             return [Alive(head.E * _US_PER_MS), TradesSeen(product, (trade,), False)]
         if head.e == "serverShutdown":
             return [ReconnectAsked("serverShutdown")]

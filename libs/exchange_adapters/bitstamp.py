@@ -14,9 +14,9 @@ from exchange_adapters.adapter import (
     Alive,
     ExchangeAdapter,
     Fetch,
+    FrameData,
     FrameEvent,
     HistoryTooShortError,
-    Malformed,
     MalformedResponseError,
     Page,
     Position,
@@ -29,7 +29,7 @@ from exchange_adapters.adapter import (
     UnknownProductError,
 )
 from exchange_adapters.names import ProductNames
-from exchange_adapters.parsing import by_sequential_id, payload_text, trade_of
+from exchange_adapters.parsing import by_sequential_id, trade_of
 from exchange_adapters.status import check_status, words_of
 from ohlc_core.domain.trade import Side, Trade
 
@@ -98,10 +98,6 @@ class Bitstamp(ExchangeAdapter):
     def __init__(self) -> None:
         self._names = ProductNames(native_name)
 
-    def websocket_url(self, base: str, product_ids: Sequence[str]) -> str:
-        """Return ``base`` itself: channels are subscribed to one by one."""
-        return base
-
     def subscribe_frames(self, product_ids: Sequence[str]) -> list[str]:
         """Subscribe one by one: frames of 512 bytes or more end the connection."""
         self._names.remember(product_ids)
@@ -114,14 +110,9 @@ class Bitstamp(ExchangeAdapter):
         """Return Bitstamp's heartbeat, which is answered."""
         return '{"event":"bts:heartbeat"}'
 
-    def read_frame(self, frame: str | bytes) -> list[FrameEvent]:
-        """Turn one frame into events."""
-        try:
-            return self._events(_frame.decode(frame))
-        except (msgspec.MsgspecError, ValueError, ArithmeticError) as error:
-            return [Malformed(str(error), payload_text(frame))]
-
-    def _events(self, frame: _Frame) -> list[FrameEvent]:
+    def events(self, data: FrameData) -> list[FrameEvent]:
+        """Return what a frame says."""
+        frame = _frame.decode(data)
         product = self._names.configured(frame.channel.removeprefix(_CHANNEL))
         match frame.event:
             case "trade":

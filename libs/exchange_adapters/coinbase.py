@@ -16,8 +16,8 @@ from exchange_adapters.adapter import (
     ExchangeAdapter,
     ExchangeError,
     Fetch,
+    FrameData,
     FrameEvent,
-    Malformed,
     MalformedResponseError,
     NewestTold,
     Page,
@@ -31,7 +31,7 @@ from exchange_adapters.adapter import (
 )
 from exchange_adapters.descending_history import DescendingHistory
 from exchange_adapters.names import ProductNames
-from exchange_adapters.parsing import payload_text, rfc3339_us, trade_of
+from exchange_adapters.parsing import rfc3339_us, trade_of
 from exchange_adapters.status import check_status, words_of
 from ohlc_core.domain.trade import Side, Trade
 
@@ -99,10 +99,6 @@ class Coinbase(ExchangeAdapter):
     def __init__(self) -> None:
         self._names = ProductNames(native_name)
 
-    def websocket_url(self, base: str, product_ids: Sequence[str]) -> str:
-        """Return ``base`` itself: products are named in the subscription."""
-        return base
-
     def subscribe_frames(self, product_ids: Sequence[str]) -> list[str]:
         """Subscribe to matches and heartbeats; due within 5 s of connecting."""
         self._names.remember(product_ids)
@@ -117,17 +113,11 @@ class Coinbase(ExchangeAdapter):
         """Return None: heartbeats are subscribed to."""
         return
 
-    def read_frame(self, frame: str | bytes) -> list[FrameEvent]:
-        """Turn one frame into events."""
-        try:
-            return self._events(frame)
-        except (msgspec.MsgspecError, ValueError, ArithmeticError) as error:
-            return [Malformed(str(error), payload_text(frame))]
-
-    def _events(self, frame: str | bytes) -> list[FrameEvent]:
-        head = _frame.decode(frame)
+    def events(self, data: FrameData) -> list[FrameEvent]:
+        """Return what a frame says."""
+        head = _frame.decode(data)
         if head.type in ("match", "last_match"):
-            trade = _to_trade(_match.decode(frame))
+            trade = _to_trade(_match.decode(data))
             product = self._names.configured(head.product_id)
             return [TradesSeen(product, (trade,), head.type == "last_match")]
         if head.type == "heartbeat":

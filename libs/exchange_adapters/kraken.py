@@ -17,8 +17,8 @@ from exchange_adapters.adapter import (
     ExchangeError,
     ExchangeUnavailableError,
     Fetch,
+    FrameData,
     FrameEvent,
-    Malformed,
     MalformedResponseError,
     Page,
     Position,
@@ -33,7 +33,6 @@ from exchange_adapters.adapter import (
 from exchange_adapters.kraken_history import pages_since
 from exchange_adapters.parsing import (
     by_sequential_id,
-    payload_text,
     read_rows,
     rfc3339_us,
     trade_of,
@@ -113,10 +112,6 @@ class Kraken(ExchangeAdapter):
     # Kraken bans an address after about 150 attempts in 10 minutes.
     connection_attempts = (100, 600.0)
 
-    def websocket_url(self, base: str, product_ids: Sequence[str]) -> str:
-        """Return ``base`` itself: products are named in the subscription."""
-        return base
-
     def subscribe_frames(self, product_ids: Sequence[str]) -> list[str]:
         """Subscribe to all products at once, with the snapshot asked for explicitly."""
         params = {"channel": "trade", "symbol": list(product_ids), "snapshot": True}
@@ -126,14 +121,9 @@ class Kraken(ExchangeAdapter):
         """Return Kraken's own ping, answered with the exchange's time."""
         return _text({"method": "ping", "req_id": 2})
 
-    def read_frame(self, frame: str | bytes) -> list[FrameEvent]:
-        """Turn one frame into events."""
-        try:
-            return self._events(_frame.decode(frame))
-        except (msgspec.MsgspecError, ValueError) as error:
-            return [Malformed(str(error), payload_text(frame))]
-
-    def _events(self, frame: _Frame) -> list[FrameEvent]:
+    def events(self, data: FrameData) -> list[FrameEvent]:
+        """Return what a frame says."""
+        frame = _frame.decode(data)
         if frame.channel == "trade":
             return _trade_events(frame)
         if frame.channel == "heartbeat":

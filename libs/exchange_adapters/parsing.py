@@ -7,14 +7,13 @@ from typing import TypeVar
 
 import msgspec
 
-from exchange_adapters.adapter import Malformed
+from exchange_adapters.adapter import Malformed, payload_text
 from ohlc_core.domain.trade import Side, Trade, reason_to_reject
 
 Row = TypeVar("Row")
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_MAX_PAYLOAD = 20_000
 _RAW_ROWS = msgspec.json.Decoder(list[msgspec.Raw])
 
 
@@ -43,12 +42,6 @@ def trade_of(trade_id: str, price: Decimal, quantity: Decimal, side: Side, time_
     if reason is not None:
         raise ValueError(reason)
     return trade
-
-
-def payload_text(frame: str | bytes) -> str:
-    """Return the frame as text for a dead letter: undecodable bytes replaced, length bounded."""
-    text = frame.decode(errors="replace") if isinstance(frame, bytes) else frame
-    return text if len(text) <= _MAX_PAYLOAD else text[:_MAX_PAYLOAD] + "... (cut)"
 
 
 def read_rows(
