@@ -147,7 +147,7 @@ def test_metrics_and_health_tell_what_the_writer_does(pipeline: WriterPipeline) 
     assert "feature_writer_lag_records{partition=" in metrics
     health = httpx.get(f"{address}health")
     assert health.status_code == 200
-    assert set(health.json()["parts"]) == {"poll", "store", "broker"}
+    assert set(health.json()["parts"]) == {"poll", "reading", "store", "broker"}
 
 
 def test_console_store_prints_each_candles_exact_json(pipeline: WriterPipeline) -> None:

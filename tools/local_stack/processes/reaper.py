@@ -5,6 +5,7 @@ told to it; at end-of-file it ends the process groups it still knows: SIGTERM, t
 Linux's parent-death signal this works on any POSIX system, from any thread, and for grandchildren.
 """
 
+import atexit
 import contextlib
 import os
 import signal
@@ -53,6 +54,8 @@ def _tell(line: str) -> None:
 
 def _guard_pipe() -> IO[bytes]:
     global _guard  # noqa: PLW0603 - one guard a process is the point
+    if _guard is None:
+        atexit.register(_end_guard)
     if _guard is None or _guard.poll() is not None:
         _guard = subprocess.Popen(
             [sys.executable, "-I", "-S", __file__],
@@ -65,6 +68,13 @@ def _guard_pipe() -> IO[bytes]:
     if _guard.stdin is None:
         raise RuntimeError("the guard process was started without a pipe")
     return _guard.stdin
+
+
+def _end_guard() -> None:
+    """Let the guard end what is still held, and wait for it, when this process ends in order."""
+    if _guard is not None:
+        with contextlib.suppress(BrokenPipeError, subprocess.TimeoutExpired):
+            _guard.communicate(timeout=2 * _GRACE_SECONDS)
 
 
 def watch(pipe: IO[bytes]) -> set[int]:
