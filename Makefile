@@ -79,6 +79,10 @@ VENV_BENCH := .venv-bench
 bench: $(VENV)/.dev $(VENV_BENCH)/.done ## the aggregator against its rivals, wall and CPU per trade
 	@$(BIN)/python benchmarks/aggregator/run.py --bytewax $(VENV_BENCH)/bin/python $(ARGS)
 
+.PHONY: bench-latency
+bench-latency: $(VENV)/.dev ## from the trade that closes a window to its candle, in ms
+	@$(BIN)/python benchmarks/aggregator/latency.py $(ARGS)
+
 .PHONY: bench-producer
 bench-producer: $(VENV)/.dev ## the producer against its bare parts, and 5,000 trades/s for a minute
 	@$(BIN)/python benchmarks/producer.py $(ARGS)
