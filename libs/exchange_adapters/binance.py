@@ -31,7 +31,7 @@ from exchange_adapters.adapter import (
 )
 from exchange_adapters.names import ProductNames
 from exchange_adapters.parsing import trade_of
-from exchange_adapters.status import check_status, words_of
+from exchange_adapters.status import check_answer, words_of
 from ohlc_core.domain.trade import Side, Trade
 
 _PAGE_LIMIT = 1_000
@@ -152,11 +152,7 @@ class Binance(ExchangeAdapter):
                 code = 0
             if code == _INVALID_SYMBOL:
                 raise UnknownProductError(words_of(response))
-        check_status(response)
-        try:
-            msgspec.json.decode(response.body, type=msgspec.Raw)
-        except msgspec.MsgspecError as error:
-            raise MalformedResponseError(f"Binance's answer is no JSON: {error}") from None
+        check_answer(response)
 
     def product_check(self, product_id: str) -> Request:
         """Ask for one trade."""

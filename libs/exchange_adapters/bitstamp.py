@@ -30,7 +30,7 @@ from exchange_adapters.adapter import (
 )
 from exchange_adapters.names import ProductNames
 from exchange_adapters.parsing import by_sequential_id, trade_of
-from exchange_adapters.status import check_status, words_of
+from exchange_adapters.status import check_answer, words_of
 from ohlc_core.domain.trade import Side, Trade
 
 _CHANNEL = "live_trades_"
@@ -133,11 +133,7 @@ class Bitstamp(ExchangeAdapter):
         """Raise what a status stands for; 404 is an unknown pair."""
         if response.status == 404:
             raise UnknownProductError(f"HTTP 404 {words_of(response)[:80]}")
-        check_status(response)
-        try:
-            msgspec.json.decode(response.body, type=msgspec.Raw)
-        except msgspec.MsgspecError as error:
-            raise MalformedResponseError(f"Bitstamp's answer is no JSON: {error}") from None
+        check_answer(response)
 
     def product_check(self, product_id: str) -> Request:
         """Ask for the last minute's trades."""

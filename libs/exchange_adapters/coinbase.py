@@ -32,7 +32,7 @@ from exchange_adapters.adapter import (
 from exchange_adapters.descending_history import DescendingHistory
 from exchange_adapters.names import ProductNames
 from exchange_adapters.parsing import rfc3339_us, trade_of
-from exchange_adapters.status import check_status, words_of
+from exchange_adapters.status import check_answer, words_of
 from ohlc_core.domain.trade import Side, Trade
 
 _PAGE_LIMIT = 1_000
@@ -148,11 +148,7 @@ class Coinbase(ExchangeAdapter):
             raise UnknownProductError(f"HTTP 404 {words_of(response)}")
         if response.status == 400 and b"product" in response.body.lower():
             raise UnknownProductError(f"HTTP 400 {words_of(response)}")
-        check_status(response)
-        try:
-            msgspec.json.decode(response.body, type=msgspec.Raw)
-        except msgspec.MsgspecError as error:
-            raise MalformedResponseError(f"Coinbase's answer is no JSON: {error}") from None
+        check_answer(response)
 
     def product_check(self, product_id: str) -> Request:
         """Ask for one trade."""

@@ -1,8 +1,11 @@
-"""What an HTTP status says, the same for every exchange."""
+"""What an HTTP status says, the same for every exchange, and whether an answer is one at all."""
+
+import msgspec
 
 from exchange_adapters.adapter import (
     ExchangeError,
     ExchangeUnavailableError,
+    MalformedResponseError,
     RateLimitedError,
     Response,
 )
@@ -32,6 +35,20 @@ def check_status(response: Response) -> None:
     if status == 408 or status >= 500:
         raise ExchangeUnavailableError(words)
     raise ExchangeError(words)
+
+
+def check_answer(response: Response) -> None:
+    """Raise what the status stands for, or that the body is cut off or no JSON.
+
+    Raises:
+        ExchangeError: as `check_status` does.
+        MalformedResponseError: the body is no JSON.
+    """
+    check_status(response)
+    try:
+        msgspec.json.decode(response.body, type=msgspec.Raw)
+    except msgspec.MsgspecError as error:
+        raise MalformedResponseError(f"the exchange's answer is no JSON: {error}") from None
 
 
 def _retry_after(response: Response) -> float | None:
