@@ -8,6 +8,7 @@ from ohlc_aggregator import application
 from ohlc_aggregator.records import RecordReader
 from ohlc_aggregator.settings import AggregatorSettings
 from ohlc_core.kafka.topics import ensure_topics
+from ohlc_core.runtime.garbage import collect_rarely
 from ohlc_core.runtime.service import Runtime
 from ohlc_core.settings.base import load
 
@@ -32,5 +33,6 @@ settings = load(AggregatorSettings)
 names = settings.topics
 ensure_topics(settings, names, [names.trades, names.ohlc, names.trades_dlq])
 app = application.build(settings, Runtime())
+collect_rarely()
 app.run()
 watch.report()

@@ -14,6 +14,7 @@ from typing import NoReturn, TypeVar
 from loguru import logger
 
 from ohlc_core.kafka.clients import BrokerUnavailableError, StoppedError
+from ohlc_core.runtime.garbage import collect_rarely
 from ohlc_core.runtime.health import Health, serve
 from ohlc_core.runtime.logs import configure_logs
 from ohlc_core.settings.base import SettingsError, documented, load
@@ -57,6 +58,7 @@ def _exit_code(name: str, settings_type: type[S], run: Callable[[S, Runtime], No
         runtime = Runtime()
         _stop_on_signals(runtime)
         _serve_metrics(settings, runtime)
+        collect_rarely()
         run(settings, runtime)
     except SettingsError as error:
         sys.stderr.write(f"{name}: wrong setting: {error}\n")
