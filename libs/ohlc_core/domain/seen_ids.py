@@ -84,15 +84,16 @@ class SeenIds:
         """Tell, cheaply, that sequential ids ascend beyond all known ones."""
         if not self._sequential:
             return False
-        text = "".join(ids)
-        if not (text.isascii() and text.isdecimal()) or "" in ids:
+        low, high = ids[0], ids[-1]
+        if not (is_number(low) and is_number(high)) or int(low) <= self.highest:
+            return False
+        # Nearly always there is no id missing, and ids are quicker made than read.
+        dense = range(int(low), int(high) + 1)
+        if len(dense) == len(ids) and tuple(map(str, dense)) == tuple(ids):
+            return True
+        if not all(map(is_number, ids)):
             return False
         numbers = list(map(int, ids))
-        low, high = numbers[0], numbers[-1]
-        if low <= self.highest:
-            return False
-        if numbers == list(range(low, high + 1)):
-            return True
         return all(map(int.__lt__, numbers, numbers[1:]))
 
     def are_new(self, ids: Sequence[str], store: StateStore) -> bool:
