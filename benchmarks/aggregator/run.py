@@ -1,9 +1,11 @@
 """The aggregator against its rivals, side by side on one broker, wall and CPU per trade.
 
-    python benchmarks/aggregator/run.py [--trades 2000000] [--products 4 1000] [--bytewax PYTHON]
+    python benchmarks/aggregator/run.py [--trades 2000000] [--products 4 1000] [--rounds 3]
+        [--bytewax PYTHON]
 
 Every rival is a process of its own, alone on the machine besides the broker. A rival's time runs
-from its first record to its last, so that starting up counts for nobody.
+from its first record to its last, so that starting up counts for nobody. Rivals take turns; each
+figure is the median of the rounds, but stock quixstreams runs once.
 """
 
 import argparse
@@ -13,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import load
 import market
@@ -22,6 +24,16 @@ from local_stack.brokers import start_broker
 
 HERE = Path(__file__).parent
 Figures = dict[str, Any]
+
+
+class Bench(NamedTuple):
+    """What all measurements of a run share; ``bytewax`` is a Python that has it, or empty."""
+
+    address: str
+    folder: Path
+    trades: int
+    rounds: int
+    bytewax: str
 
 
 def rival(script: str, *arguments: object, python: str = sys.executable, **env: str) -> Figures:
@@ -53,32 +65,60 @@ def ours(address: str, run_id: str, records: int, folder: Path, guarantee: str) 
     )
 
 
-def measure(
-    address: str, folder: Path, products: int, trades: int, bytewax: str
-) -> dict[str, Figures]:
-    """Measure every rival on the same trades of so many products."""
-    run_id = f"bench-{products}"
+def measure(bench: Bench, products: int) -> dict[str, Figures]:
+    """Measure every rival on the same trades of so many products; return the medians."""
+    found: dict[str, list[Figures]] = {}
+    for number in range(bench.rounds):
+        run_id = f"bench-{products}-{number}"
+        for name, figures in _round(bench, products, run_id).items():
+            found.setdefault(name, []).append(figures)
+    run_id = f"stock-{products}"
+    load.create(bench.address, run_id, f"{run_id}.single", f"{run_id}.single.out")
+    _, count = load.fill(
+        bench.address, run_id, f"{run_id}.single", market.records(products, bench.trades)
+    )
+    # Once: it takes longer than all the others together, and is behind by a multiple.
+    found["stock quixstreams window"] = [
+        rival(
+            "run_stock_quixstreams.py",
+            bench.address,
+            f"{run_id}.single",
+            count,
+            bench.folder / run_id,
+        )
+    ]
+    return {name: _median(several) | {"trades": count} for name, several in found.items()}
+
+
+def _round(bench: Bench, products: int, run_id: str) -> dict[str, Figures]:
     again = f"{run_id}-eos"
     batched = f"trades.backfill.{run_id}"
-    single = f"single.{run_id}"
-    load.create(address, batched, f"trades.backfill.{again}", single, f"{single}.out")
-    records, count = load.fill(address, batched, single, market.records(products, trades))
-    load.fill(address, f"trades.backfill.{again}", None, market.records(products, trades))
+    load.create(bench.address, batched, f"trades.backfill.{again}")
+    records, _ = load.fill(bench.address, batched, None, market.records(products, bench.trades))
+    load.fill(
+        bench.address, f"trades.backfill.{again}", None, market.records(products, bench.trades)
+    )
     results = {
-        "ceiling: consume + typed decode": rival("run_ceiling.py", address, batched, records),
-        "aggregator, at-least-once": ours(address, run_id, records, folder, "at-least-once"),
-        "aggregator, exactly-once": ours(address, again, records, folder, "exactly-once"),
-        "stock quixstreams window": rival(
-            "run_stock_quixstreams.py", address, single, count, folder / f"stock-{products}"
+        "ceiling: consume + typed decode": rival("run_ceiling.py", bench.address, batched, records),
+        "aggregator, at-least-once": ours(
+            bench.address, run_id, records, bench.folder, "at-least-once"
+        ),
+        "aggregator, exactly-once": ours(
+            bench.address, again, records, bench.folder, "exactly-once"
         ),
     }
-    if bytewax:
+    if bench.bytewax:
         results["bytewax fold_window"] = rival(
-            "run_bytewax.py", address, batched, records, python=bytewax
+            "run_bytewax.py", bench.address, batched, records, python=bench.bytewax
         )
-    for figures in results.values():
-        figures["trades"] = count
     return results
+
+
+def _median(several: list[Figures]) -> Figures:
+    """Return the run in the middle by wall time, with the CPU time in the middle."""
+    middle = len(several) // 2
+    by_wall = sorted(several, key=lambda figures: figures["wall_s"])[middle]
+    return by_wall | {"cpu_s": sorted(figures["cpu_s"] for figures in several)[middle]}
 
 
 def table(products: int, results: dict[str, Figures]) -> None:
@@ -107,16 +147,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--trades", type=int, default=2_000_000)
     parser.add_argument("--products", type=int, nargs="+", default=[4, 1000])
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--bytewax", default="", help="a Python that has bytewax installed")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as text:
         folder = Path(text)
         cost = {}
         with start_broker("auto", folder / "broker") as broker:
+            bench = Bench(
+                broker.address, folder, arguments.trades, arguments.rounds, arguments.bytewax
+            )
             for products in arguments.products:
-                results = measure(
-                    broker.address, folder, products, arguments.trades, arguments.bytewax
-                )
+                results = measure(bench, products)
                 table(products, results)
                 cost[products] = results["aggregator, at-least-once"]["cpu_s"]
                 hours = arguments.trades / products * market.MEAN_PAUSE_US / 3.6e9
