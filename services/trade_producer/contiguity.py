@@ -9,56 +9,21 @@ between products they reveal no hole: after every (re)connection the stream wait
 overlap before it goes on.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Literal, NamedTuple
+from collections.abc import Iterable, Sequence
 
 from exchange_adapters.adapter import Position
 from ohlc_core.domain.trade import Trade
 from trade_producer.recent_ids import RecentIds
-
-Source = Literal["websocket", "rest"]
-
-
-class Append(NamedTuple):
-    """Append these trades, which came from one source, in this order."""
-
-    source: Source
-    trades: tuple[Trade, ...]
-
-
-class Begin(NamedTuple):
-    """Nothing is known before: every trade at or after from_us follows."""
-
-    from_us: int
-
-
-class Gap(NamedTuple):
-    """These ids, inclusive, could not be had."""
-
-    first_missing_id: int
-    last_missing_id: int
-
-
-Output = Append | Begin | Gap
-
-
-class Missing(NamedTuple):
-    """What history should be asked for.
-
-    Attributes:
-        after: the last trade known; None: ask by time.
-        from_us: the time to ask from, where ``after`` is None.
-        until_id: the hole ends before this id; None: ask up to the newest trade.
-    """
-
-    after: Position | None
-    from_us: int
-    until_id: int | None
-
-
-class _Parked(NamedTuple):
-    source: Source
-    trade: Trade
+from trade_producer.stream_outputs import (
+    Append,
+    Begin,
+    Gap,
+    Missing,
+    Output,
+    Parked,
+    Source,
+    runs,
+)
 
 
 class ProductStream:
@@ -88,7 +53,7 @@ class ProductStream:
         self._from_us = 0
         self._begun = False
         self._awaits_first = False
-        self._parked: dict[int, _Parked] = {}
+        self._parked: dict[int, Parked] = {}
         self._let_go = False
         self._proven = False
         self._hole_open = False
@@ -346,7 +311,7 @@ class ProductStream:
         if len(self._parked) >= self._max_parked:
             self._let_go = True
         else:
-            self._parked[trade_id] = _Parked(source, trade)
+            self._parked[trade_id] = Parked(source, trade)
 
     def _watch_holes(self) -> None:
         is_open = bool(self._parked) and self._last is not None
@@ -358,7 +323,7 @@ class ProductStream:
 
     def _drain(self) -> list[Output]:
         """Append what is parked as far as it runs on from the last id."""
-        taken: list[_Parked] = []
+        taken: list[Parked] = []
         while (parked := self._parked.pop(self._last_id + 1, None)) is not None:
             taken.append(parked)
             self._last_id += 1
@@ -366,7 +331,7 @@ class ProductStream:
             self._awaits_first = False
             last = taken[-1].trade
             self._last = Position(last.trade_id, last.timestamp_us)
-        return list(_runs(taken))
+        return list(runs(taken))
 
     def _drain_all(self) -> list[Output]:
         """Append everything parked, in id order, where ids reveal no hole."""
@@ -374,7 +339,7 @@ class ProductStream:
         self._parked.clear()
         for parked in taken:
             self._note(parked.trade)
-        return list(_runs(taken))
+        return list(runs(taken))
 
     def _give_up_holes(self, first_id: int, reach: int) -> list[Output]:
         outputs: list[Output] = []
@@ -398,17 +363,3 @@ class ProductStream:
         self._seen.start_after(self._last_id)
         if self._parked:
             self._parked = {key: it for key, it in self._parked.items() if key > self._last_id}
-
-
-def _runs(parked: Iterable[_Parked]) -> Iterator[Append]:
-    """Join neighbours of one source."""
-    run: list[Trade] = []
-    source: Source = "websocket"
-    for each in parked:
-        if run and each.source != source:
-            yield Append(source, tuple(run))
-            run = []
-        source = each.source
-        run.append(each.trade)
-    if run:
-        yield Append(source, tuple(run))

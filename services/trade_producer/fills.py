@@ -17,7 +17,7 @@ from exchange_adapters.adapter import (
 from exchange_adapters.rest import StoppedError
 from ohlc_core.domain.trade import Trade
 from trade_producer.connection import Inbox
-from trade_producer.contiguity import Missing
+from trade_producer.stream_outputs import Missing
 
 
 class FillJob:

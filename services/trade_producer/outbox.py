@@ -3,8 +3,8 @@
 from ohlc_core.domain.trade import ProductKey
 from ohlc_core.wire.codec import encode, encode_trades
 from ohlc_core.wire.messages import DeadLetter, GapMessage, StartMessage, WatermarkMessage
-from trade_producer.contiguity import Append, Begin, Gap, Output
 from trade_producer.metrics import Metrics
+from trade_producer.stream_outputs import Append, Begin, Gap, Output
 from trade_producer.topic_writer import TopicWriter
 
 _MOST_TRADES = 500

@@ -29,7 +29,7 @@ from ohlc_core.domain.trade import ProductKey, Trade
 from ohlc_core.runtime.service import Runtime
 from ohlc_core.settings.base import SettingsError
 from trade_producer.connection import Closed, FrameArrived, Inbox, Opened, steady_us
-from trade_producer.contiguity import Output, ProductStream
+from trade_producer.contiguity import ProductStream
 from trade_producer.exchange_clock import ExchangeClock
 from trade_producer.feed import Feed, FeedEvent, Heard
 from trade_producer.fills import FillEnded, Fills, PageRead, ProductUnknown
@@ -38,6 +38,7 @@ from trade_producer.outbox import Outbox
 from trade_producer.product_flow import Patience, ProductFlow
 from trade_producer.settings import ProducerSettings
 from trade_producer.start import needs_clock, plan_start
+from trade_producer.stream_outputs import Output
 from trade_producer.topic_tail import Tail
 from trade_producer.topic_writer import AppendFailedError, TopicWriter
 from trade_producer.vitals import Vitals

@@ -7,9 +7,10 @@ from loguru import logger
 
 from exchange_adapters.adapter import ExchangeAdapter, HistoryTooShortError
 from ohlc_core.domain.trade import ProductKey, Trade
-from trade_producer.contiguity import Append, Begin, Gap, Output, ProductStream
+from trade_producer.contiguity import ProductStream
 from trade_producer.fills import FillEnded, FillJob
 from trade_producer.start import StartPlan
+from trade_producer.stream_outputs import Append, Begin, Gap, Output
 from trade_producer.watermarks import Watermarks
 
 # A frame that was merely overtaken by another closes its hole within this.

@@ -16,10 +16,11 @@ from exchange_adapters.adapter import ExchangeUnavailableError
 from exchange_adapters.kraken import Kraken
 from ohlc_core.domain.interval import Interval
 from ohlc_core.domain.trade import ProductKey, Trade
-from trade_producer.contiguity import Append, Begin, Gap, Output, ProductStream
+from trade_producer.contiguity import ProductStream
 from trade_producer.fills import FillEnded, FillJob
 from trade_producer.product_flow import Patience, ProductFlow
 from trade_producer.start import StartPlan
+from trade_producer.stream_outputs import Append, Begin, Gap, Output
 from trade_producer.watermarks import Watermarks
 
 logger.disable("trade_producer")

@@ -4,7 +4,8 @@ from decimal import Decimal
 
 from exchange_adapters.adapter import Position
 from ohlc_core.domain.trade import Trade
-from trade_producer.contiguity import Append, Begin, Gap, ProductStream
+from trade_producer.contiguity import ProductStream
+from trade_producer.stream_outputs import Append, Begin, Gap
 
 
 def trade(trade_id: int, time_us: int = 1_000) -> Trade:
