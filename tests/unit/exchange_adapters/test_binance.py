@@ -24,13 +24,8 @@ from exchange_adapters.adapter import (
 )
 from exchange_adapters.binance import Binance
 from ohlc_core.domain.trade import Trade
+from support.adapters import subscribed
 from support.market_data import market_file
-
-
-def subscribed(*products: str) -> Binance:
-    adapter = Binance()
-    adapter.subscribe_frames(products)
-    return adapter
 
 
 def recorded_trades(day: str) -> Iterator[str]:
@@ -48,7 +43,7 @@ def recorded() -> list[str]:
 
 
 def test_every_recorded_trade_is_read_exactly(recorded: list[str]) -> None:
-    adapter = subscribed("BTC/USDT")
+    adapter = subscribed(Binance(), "BTC/USDT")
     for frame in recorded[::50]:
         raw = json.loads(frame)["data"]
         alive, seen = adapter.read_frame(frame)
@@ -76,14 +71,16 @@ def test_a_raw_frame_means_the_same_as_a_wrapped_one(recorded: list[str]) -> Non
 
 
 def test_the_answer_to_the_subscription_acknowledges_all() -> None:
-    assert subscribed("BTC/USDT", "ETH/USDT").read_frame('{"result":null,"id":1}') == [
+    assert subscribed(Binance(), "BTC/USDT", "ETH/USDT").read_frame('{"result":null,"id":1}') == [
         Subscribed("BTC/USDT"),
         Subscribed("ETH/USDT"),
     ]
 
 
 def test_a_refused_request_is_no_unknown_product() -> None:
-    (event,) = subscribed("BTC/USDT").read_frame('{"code":2,"msg":"Invalid request: x","id":1}')
+    (event,) = subscribed(Binance(), "BTC/USDT").read_frame(
+        '{"code":2,"msg":"Invalid request: x","id":1}'
+    )
     assert event == SubscriptionRejected("", "Invalid request: x (code 2)")
 
 

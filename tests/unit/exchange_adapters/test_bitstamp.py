@@ -20,18 +20,13 @@ from exchange_adapters.adapter import (
 )
 from exchange_adapters.bitstamp import Bitstamp
 from ohlc_core.domain.trade import Trade
+from support.adapters import subscribed
 from support.market_data import market_file
 from support.recordings import received_frames
 
 
-def subscribed(*products: str) -> Bitstamp:
-    adapter = Bitstamp()
-    adapter.subscribe_frames(products)
-    return adapter
-
-
 def test_recorded_trades_are_read_from_their_exact_texts() -> None:
-    adapter = subscribed("ETH/USD")
+    adapter = subscribed(Bitstamp(), "ETH/USD")
     frames = [f for f in received_frames("bitstamp/ws/BITSTAMP.ws.1.0") if '"event":"trade"' in f]
     seen = [event for frame in frames for event in adapter.read_frame(frame)]
     assert len(seen) == 10
@@ -51,7 +46,7 @@ def test_recorded_ids_ascend_but_are_shared_between_pairs() -> None:
 
 
 def test_recorded_acknowledgements_name_their_pair() -> None:
-    adapter = subscribed("ETH/USD")
+    adapter = subscribed(Bitstamp(), "ETH/USD")
     frames = received_frames("bitstamp/ws/BITSTAMP.ws.1.0")
     events = [
         event

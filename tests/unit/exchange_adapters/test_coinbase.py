@@ -25,13 +25,8 @@ from exchange_adapters.adapter import (
 from exchange_adapters.coinbase import Coinbase
 from exchange_adapters.parsing import rfc3339_us
 from ohlc_core.domain.trade import Trade
+from support.adapters import subscribed
 from support.recordings import received_frames
-
-
-def subscribed(*products: str) -> Coinbase:
-    adapter = Coinbase()
-    adapter.subscribe_frames(products)
-    return adapter
 
 
 def recorded(kind: str) -> list[str]:
@@ -73,7 +68,7 @@ def test_recorded_ids_of_a_product_count_up_by_one() -> None:
 
 
 def test_the_recorded_acknowledgement_of_matches_names_all_ten_products() -> None:
-    adapter = subscribed("SKL/USD")
+    adapter = subscribed(Coinbase(), "SKL/USD")
     events = [event for frame in recorded("subscriptions") for event in adapter.read_frame(frame)]
     products = [event.product_id for event in events if isinstance(event, Subscribed)]
     assert len(products) == 10
@@ -94,7 +89,7 @@ def test_a_heartbeat_tells_the_exchange_s_time_and_newest_trade() -> None:
 
 
 def test_one_wrong_product_is_named_in_coinbase_s_words() -> None:
-    (event,) = subscribed("BTC/USD", "GIBBERISH/USD").read_frame(
+    (event,) = subscribed(Coinbase(), "BTC/USD", "GIBBERISH/USD").read_frame(
         '{"type":"error","message":"Failed to subscribe",'
         '"reason":"GIBBERISH-USD is not a valid product"}'
     )

@@ -1,0 +1,13 @@
+"""Adapters as a connection has them."""
+
+from typing import TypeVar
+
+from exchange_adapters.adapter import ExchangeAdapter
+
+A = TypeVar("A", bound=ExchangeAdapter)
+
+
+def subscribed(adapter: A, *products: str) -> A:
+    """Return the adapter, which knows these products from subscribing to them."""
+    adapter.subscribe_frames(products)
+    return adapter
