@@ -5,6 +5,7 @@ SHELL := /bin/sh
 .SUFFIXES:
 
 VENV ?= .venv
+HOPSWORKS_VENV := .venv-hopsworks
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3 || echo python3)
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
@@ -37,10 +38,12 @@ topic ?= ohlc
 consume: $(VENV)/.run ## the records of a topic as they are: make consume topic=ohlc [from=end]
 	@$(LOCAL_STACK) consume $(topic) $(if $(filter end,$(from)),--from-end)
 
+VERIFY_VENV := $(if $(filter hopsworks,$(FEATURE_STORE)),$(HOPSWORKS_VENV),$(VENV))
+
 .PHONY: verify
-verify: $(VENV)/.run ## candles in the store against candles recomputed from the exchange's history
+verify: $(VERIFY_VENV)/.run ## candles in the store against candles recomputed from the exchange's history
 	@FROM_DAY="$(or $(from_day),$(FROM_DAY))" TO_DAY="$(or $(to_day),$(TO_DAY))" \
-		exec $(BIN)/python -m trade_replayer.verify
+		exec $(VERIFY_VENV)/bin/python -m trade_replayer.verify
 
 # --- tests and checks ----------------------------------------------------------------------------
 
@@ -114,10 +117,8 @@ $(VENV)/.dev: requirements/dev.txt $(VENV)/.run
 	@touch $@
 
 # The Hopsworks client pins older releases of what the rest uses: an environment of its own.
-HOPSWORKS_VENV := .venv-hopsworks
-
 .PHONY: hopsworks-client
-hopsworks-client: $(HOPSWORKS_VENV)/.run ## the feature writer with the Hopsworks client, in .venv-hopsworks
+hopsworks-client: $(HOPSWORKS_VENV)/.run ## writer, reader and make verify with the Hopsworks client, in .venv-hopsworks
 
 $(HOPSWORKS_VENV)/.run: requirements/hopsworks.txt pyproject.toml | $(VENV)/bin/python
 	@echo "installing into $(HOPSWORKS_VENV) ..."
@@ -145,7 +146,7 @@ lock: $(BIN)/uv ## pin every dependency anew, with hashes
 		--constraint requirements/dev.txt pyproject.toml - -o requirements/run.txt
 	@printf 'hatchling==1.33.0\neditables\n' | $(BIN)/uv pip compile --quiet --generate-hashes \
 		--no-strip-extras --no-emit-index-url --no-header --python-version 3.11 --extra writer \
-		--extra reader --extra hopsworks pyproject.toml - -o requirements/hopsworks.txt
+		--extra reader --extra replayer --extra hopsworks pyproject.toml - -o requirements/hopsworks.txt
 
 $(BIN)/uv: | $(VENV)/bin/python
 	@$(PIP) install uv==0.13.9

@@ -21,6 +21,7 @@ from exchange_adapters.rest import RestFetcher, RetryPolicy
 from ohlc_core.domain.interval import Interval
 from ohlc_core.domain.trade import ProductKey
 from ohlc_core.runtime.service import FatalError, Runtime, run_service
+from ohlc_core.settings.base import SettingsError
 from ohlc_features.settings import FeatureStoreSettings
 from trade_replayer.history import Wanted, pieces, read_history
 from trade_replayer.order import DisorderError
@@ -65,6 +66,7 @@ def verify(settings: VerifySettings, runtime: Runtime) -> None:
         FatalError: candles differ, or something could not be read.
         SettingsError: the source or a product is wrong.
     """
+    _check_store(settings)
     try:
         with stored_rows(settings) as stored:
             report = _report(settings, runtime.stop, stored)
@@ -83,6 +85,17 @@ def verify(settings: VerifySettings, runtime: Runtime) -> None:
     if not report.is_equal:
         raise FatalError("candles differ; the tables above tell which")
     logger.info("all candles are equal")
+
+
+def _check_store(settings: VerifySettings) -> None:
+    if settings.feature_store == "console":
+        raise SettingsError(
+            "FEATURE_STORE was 'console', which keeps nothing to verify; allowed: local, hopsworks"
+        )
+    if settings.feature_store == "hopsworks" and None in (settings.from_us, settings.to_us):
+        raise SettingsError(
+            "FROM_DAY and TO_DAY were not both set; verifying FEATURE_STORE=hopsworks needs them"
+        )
 
 
 def _report(settings: VerifySettings, stop: threading.Event, stored: StoredRows) -> Report:
@@ -114,13 +127,15 @@ def _report(settings: VerifySettings, stop: threading.Event, stored: StoredRows)
 
 def _period(settings: VerifySettings, stored: StoredRows, key: ProductKey) -> Span:
     """Return the days asked for, and what the store holds where none were."""
+    if settings.from_us is not None and settings.to_us is not None:
+        return Span(settings.from_us // 1_000, settings.to_us // 1_000)
     held = stored.span(key)
-    if held is None and (settings.from_us is None or settings.to_us is None):
+    if held is None:
         raise FatalError(
             f"the store holds no candle of {key}; set FROM_DAY and TO_DAY, or backfill"
         )
-    first = held.first_ms if settings.from_us is None and held else (settings.from_us or 0) // 1_000
-    end = held.end_ms if settings.to_us is None and held else (settings.to_us or 0) // 1_000
+    first = held.first_ms if settings.from_us is None else settings.from_us // 1_000
+    end = held.end_ms if settings.to_us is None else settings.to_us // 1_000
     return Span(first, end)
 
 

@@ -16,7 +16,7 @@ from ohlc_core.wire.topics import topic_names
 from trade_producer.settings import ProducerSettings
 from trade_replayer.record_count import RecordCount
 from trade_replayer.sources.base import SourceError
-from trade_replayer.verification.stored import stored_rows
+from trade_replayer.verification.stored import local_rows
 
 #: A live stream fills so much at most before it is live; a backfill is quicker for more.
 LONGEST_FILL = timedelta(days=7)
@@ -52,16 +52,18 @@ def beginning(settings: StackSettings, kafka: KafkaSettings, now: datetime) -> B
 
 def _store_end(settings: StackSettings) -> datetime | None:
     """Return until when every product of the run that is in the store is whole there."""
+    if settings.feature_store != "local":
+        return None
     products = load(ProductSettings)
     longest = max(settings.ohlc_intervals, key=lambda text: Interval.parse(text).us)
     try:
-        with stored_rows(settings) as stored:
+        with local_rows(settings) as stored:
             ends = [
                 stored.newest_end_ms(ProductKey(products.exchange, product_id), longest)
                 for product_id in products.product_ids
             ]
     except SourceError:
-        return None  # no local store, or none yet
+        return None  # none yet
     known = [end for end in ends if end is not None]
     return datetime.fromtimestamp(min(known) / 1_000, UTC) if known else None
 

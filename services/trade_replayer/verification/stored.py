@@ -1,8 +1,8 @@
-"""Rows as they are in the local store, a range of windows at a time."""
+"""Rows as they are in a feature store, a range of windows at a time."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from sqlalchemy import Connection, func, select
 from sqlalchemy.exc import SQLAlchemyError
@@ -23,8 +23,18 @@ class Span(NamedTuple):
     end_ms: int
 
 
-class StoredRows:
-    """Reads the history table; open it with `stored_rows`."""
+class StoredRows(Protocol):
+    """A store's history. Each call raises SourceError when the store can not answer."""
+
+    def between(self, key: ProductKey, interval: str, from_ms: int, to_ms: int) -> list[FeatureRow]:
+        """Return the rows whose windows start in [from_ms, to_ms), ascending."""
+
+    def span(self, key: ProductKey) -> Span | None:
+        """Return what the store holds of the product, or None when there is nothing."""
+
+
+class LocalRows:
+    """The history table of the local store; open it with `local_rows`."""
 
     def __init__(self, connection: Connection, tables: FeatureTables) -> None:
         self._connection = connection
@@ -64,23 +74,41 @@ class StoredRows:
 
 
 @contextmanager
-def stored_rows(settings: FeatureStoreSettings) -> Iterator[StoredRows]:
-    """Open the store for reading.
+def local_rows(settings: FeatureStoreSettings) -> Iterator[LocalRows]:
+    """Open the local store for reading.
 
     Raises:
-        SourceError: it can not be read, or is no local store.
+        SourceError: it can not be read.
     """
-    if settings.feature_store != "local":
-        raise SourceError(
-            f"FEATURE_STORE was {settings.feature_store!r}; only the local store can be verified"
-        )
     url = store_url(settings.feature_store_url)
     engine = open_engine(url)
     tables = FeatureTables(settings.feature_group_name, settings.feature_group_version)
     try:
         with engine.connect() as connection:
-            yield StoredRows(connection, tables)
+            yield LocalRows(connection, tables)
     except SQLAlchemyError as error:
         raise SourceError(str(store_error(error, url))) from None
     finally:
         engine.dispose()
+
+
+@contextmanager
+def stored_rows(settings: FeatureStoreSettings) -> Iterator[StoredRows]:
+    """Open the store for reading.
+
+    Raises:
+        SourceError: it can not be read, or is none that keeps rows.
+    """
+    if settings.feature_store == "local":
+        with local_rows(settings) as rows:
+            yield rows
+    elif settings.feature_store == "hopsworks":
+        from trade_replayer.verification.hopsworks_rows import hopsworks_rows
+
+        with hopsworks_rows(settings) as read:
+            yield read
+    else:
+        raise SourceError(
+            f"FEATURE_STORE was {settings.feature_store!r}, which keeps nothing to verify; "
+            "set local or hopsworks"
+        )

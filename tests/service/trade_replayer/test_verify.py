@@ -51,7 +51,9 @@ class Verified:
         store.write([candle for candle in candles if candle.complete])
         store.close()
 
-    def run(self, exchange: str, product_id: str) -> tuple[int, str, dict[str, Any]]:
+    def run(
+        self, exchange: str, product_id: str, **settings: str
+    ) -> tuple[int, str, dict[str, Any]]:
         """Return the exit code, what was said, and the report."""
         report = self._folder / "report.json"
         env = {
@@ -63,6 +65,7 @@ class Verified:
             "REST_INTERVAL_SECONDS": "0",
             "FEATURE_STORE_URL": f"sqlite:///{self.database}",
             "VERIFY_REPORT": str(report),
+            **settings,
         }
         done = subprocess.run(
             [sys.executable, "-m", "trade_replayer.verify"],
@@ -133,3 +136,21 @@ def test_a_store_without_the_product_says_so(tmp_path: Path) -> None:
     code, said, _ = nothing.run("kraken", "ETH/USD")
     assert code == 1
     assert "the store holds no candle of kraken:ETH/USD" in said
+
+
+@pytest.mark.parametrize(
+    ("store", "words"),
+    [
+        ("console", "FEATURE_STORE was 'console', which keeps nothing to verify"),
+        ("hopsworks", "FROM_DAY and TO_DAY were not both set"),
+    ],
+)
+def test_a_store_that_can_not_be_asked_is_a_wrong_setting(
+    store: str, words: str, tmp_path: Path
+) -> None:
+    project = {"HOPSWORKS_PROJECT_NAME": "demo", "HOPSWORKS_API_KEY": "key"}
+    verified = Verified("http://127.0.0.1:9", tmp_path)
+    code, said, _ = verified.run("kraken", "BTC/USD", FEATURE_STORE=store, **project)
+    assert code == 2
+    assert words in said
+    assert len(said.splitlines()) == 1

@@ -115,7 +115,7 @@ def test_an_empty_store_misses_everything(stored: StoredRows) -> None:
     assert stored.span(KEY) == Span(T0 // 1_000, END // 1_000)
 
 
-def test_only_a_local_store_can_be_read() -> None:
+def test_a_console_keeps_nothing_to_verify() -> None:
     settings = FeatureStoreSettings(_env_file=None, feature_store="console")  # type: ignore[call-arg]
     with pytest.raises(SourceError, match="FEATURE_STORE was 'console'"), stored_rows(settings):
         pass
