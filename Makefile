@@ -43,7 +43,7 @@ VERIFY_VENV := $(if $(filter hopsworks,$(FEATURE_STORE)),$(HOPSWORKS_VENV),$(VEN
 .PHONY: verify
 verify: $(VERIFY_VENV)/.run ## candles in the store against candles recomputed from the exchange's history
 	@FROM_DAY="$(or $(from_day),$(FROM_DAY))" TO_DAY="$(or $(to_day),$(TO_DAY))" \
-		exec $(VERIFY_VENV)/bin/python -m trade_replayer.verify
+		exec $(VERIFY_VENV)/bin/python -m ohlc_backfill.verify
 
 # --- tests and checks ----------------------------------------------------------------------------
 

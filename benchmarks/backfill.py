@@ -29,7 +29,7 @@ import psutil
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from local_stack.brokers import start_broker
-from ohlc_core.wire.topics import topic_names
+from ohlc_core.messages.topics import topic_names
 
 T0 = 1_672_531_200  # 2023-01-01
 BIN = Path(sys.executable).parent

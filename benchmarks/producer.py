@@ -32,13 +32,13 @@ import websocket
 from confluent_kafka import Producer
 from prometheus_client import CollectorRegistry
 
-from exchange_adapters.kraken import Kraken
 from local_stack.brokers import LocalBroker, start_broker
-from ohlc_core.kafka.clients import producer_config
-from ohlc_core.kafka.topics import ensure_topics
-from ohlc_core.runtime.service import Runtime
-from ohlc_core.settings.base import load
-from ohlc_core.wire.codec import encode_trades
+from ohlc_core.kafka.admin import ensure_topics
+from ohlc_core.kafka.config import producer_config
+from ohlc_core.messages.codec import encode_trades
+from ohlc_core.service.runner import Runtime
+from ohlc_core.service.settings import load
+from ohlc_exchanges.kraken.adapter import Kraken
 from trade_producer.metrics import Metrics
 from trade_producer.producer import LiveProducer
 from trade_producer.settings import ProducerSettings

@@ -8,7 +8,7 @@ import pytest
 
 from local_stack.brokers import LocalBroker, kafka_jars, start_broker
 from local_stack.brokers.kafka import archive_classes
-from ohlc_core.wire.topics import TopicNames, topic_names
+from ohlc_core.messages.topics import TopicNames, topic_names
 from support.kafka import OwnBroker
 from support.processes import Processes, Script, start_script
 

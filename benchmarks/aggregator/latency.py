@@ -23,9 +23,9 @@ from confluent_kafka import Consumer, Producer
 
 from local_stack.brokers import start_broker
 from ohlc_core.domain.trade import Trade
-from ohlc_core.kafka.clients import producer_config
-from ohlc_core.settings.groups import KafkaSettings
-from ohlc_core.wire.codec import decode_candle, encode_trades
+from ohlc_core.kafka.config import producer_config
+from ohlc_core.messages.codec import decode_candle, encode_trades
+from ohlc_core.service.setting_groups import KafkaSettings
 
 GRACE_MS = 100
 INTERVAL_MS = 1_000

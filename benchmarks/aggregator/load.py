@@ -7,7 +7,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 
 from ohlc_core.domain.decimals import canonical
 from ohlc_core.domain.trade import Trade
-from ohlc_core.wire.codec import encode_trades
+from ohlc_core.messages.codec import encode_trades
 
 
 def create(address: str, *topics: str, partitions: int = 4) -> None:

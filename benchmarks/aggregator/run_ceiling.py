@@ -5,7 +5,7 @@ import sys
 from confluent_kafka import Consumer
 from stopwatch import Stopwatch
 
-from ohlc_core.wire.codec import decode_trades_topic
+from ohlc_core.messages.codec import decode_trades_topic
 
 address, topic, expected = sys.argv[1], sys.argv[2], int(sys.argv[3])
 watch = Stopwatch(expected)

@@ -7,10 +7,10 @@ from stopwatch import Stopwatch
 from ohlc_aggregator import application
 from ohlc_aggregator.records import RecordReader
 from ohlc_aggregator.settings import AggregatorSettings
-from ohlc_core.kafka.topics import ensure_topics
-from ohlc_core.runtime.garbage import collect_rarely
-from ohlc_core.runtime.service import Runtime
-from ohlc_core.settings.base import load
+from ohlc_core.kafka.admin import ensure_topics
+from ohlc_core.service.garbage import collect_rarely
+from ohlc_core.service.runner import Runtime
+from ohlc_core.service.settings import load
 
 watch = Stopwatch(int(sys.argv[1]))
 

@@ -10,9 +10,9 @@ from sqlalchemy import create_engine, event
 from sqlalchemy.dialects.sqlite import insert
 
 from ohlc_core.domain.candle import Candle
-from ohlc_features.columns import COLUMNS, HISTORY_KEY, ONLINE_KEY, Value, feature_values
-from ohlc_features.stores.local import LocalStore
-from ohlc_features.stores.sql_tables import FeatureTables
+from ohlc_features.schema import COLUMNS, HISTORY_KEY, ONLINE_KEY, Value, feature_values
+from ohlc_features.sql.store import LocalStore
+from ohlc_features.sql.tables import FeatureTables
 
 Row = tuple[Value, ...]
 

@@ -19,8 +19,8 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from rows import batches
 
 from local_stack.brokers import start_broker
-from ohlc_core.wire.codec import encode_candle
-from ohlc_core.wire.topics import TopicNames, topic_names
+from ohlc_core.messages.codec import encode_candle
+from ohlc_core.messages.topics import TopicNames, topic_names
 
 PARTITIONS = 4
 

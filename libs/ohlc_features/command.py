@@ -6,7 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
-from ohlc_core.settings.base import SettingsError
+from ohlc_core.service.settings import SettingsError
 from ohlc_features.errors import StoreError
 from ohlc_features.reading.reader import FeatureReader
 

@@ -4,8 +4,8 @@ from typing import Literal
 
 from pydantic import Field, SecretStr, model_validator
 
-from ohlc_core.settings.base import EnvSettings
-from ohlc_features.stores.url import store_url
+from ohlc_core.service.settings import EnvSettings
+from ohlc_features.sql.url import store_url
 
 
 class FeatureStoreSettings(EnvSettings):

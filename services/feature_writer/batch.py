@@ -5,7 +5,7 @@ from typing import NamedTuple
 from confluent_kafka import TopicPartition
 
 from ohlc_core.domain.candle import Candle
-from ohlc_core.wire.messages import DeadLetter
+from ohlc_core.messages.records import DeadLetter
 
 
 class Rejected(NamedTuple):

@@ -14,9 +14,9 @@ from confluent_kafka import (
 )
 from loguru import logger
 
-from ohlc_core.kafka.clients import consumer_config
-from ohlc_core.runtime.service import FatalError
-from ohlc_core.settings.groups import KafkaSettings
+from ohlc_core.kafka.config import consumer_config
+from ohlc_core.service.runner import FatalError
+from ohlc_core.service.setting_groups import KafkaSettings
 
 _STATISTICS_MS = 5_000
 _REQUEST_SECONDS = 2.0

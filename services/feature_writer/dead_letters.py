@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from confluent_kafka import KafkaError, Message, Producer
 
 from feature_writer.batch import Rejected
-from ohlc_core.kafka.clients import producer_config
-from ohlc_core.settings.groups import KafkaSettings
-from ohlc_core.wire.codec import encode
+from ohlc_core.kafka.config import producer_config
+from ohlc_core.messages.codec import encode
+from ohlc_core.service.setting_groups import KafkaSettings
 
 _DELIVERY_SECONDS = 30
 

@@ -8,11 +8,11 @@ from feature_writer.consumer import CandleConsumer
 from feature_writer.dead_letters import DeadLetterTopic
 from feature_writer.settings import WriterSettings
 from feature_writer.writer import FeatureWriter
-from ohlc_core.kafka.topics import ensure_topics
-from ohlc_core.runtime.service import FatalError, Runtime, run_service
+from ohlc_core.kafka.admin import ensure_topics
+from ohlc_core.service.runner import FatalError, Runtime, run_service
+from ohlc_features.base import FeatureStore
 from ohlc_features.errors import StoreRejectedError, StoreUnavailableError
-from ohlc_features.stores.opening import open_store
-from ohlc_features.stores.store import FeatureStore
+from ohlc_features.factory import open_store
 
 _RETRY_SECONDS = 1.0
 

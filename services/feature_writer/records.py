@@ -4,9 +4,9 @@ from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, Message
 
 from feature_writer.batch import Rejected
 from ohlc_core.domain.candle import Candle
-from ohlc_core.wire.codec import MalformedMessageError, decode_candle
-from ohlc_core.wire.messages import DeadLetter
-from ohlc_features.candle_rules import reason_to_reject
+from ohlc_core.messages.codec import MalformedMessageError, decode_candle
+from ohlc_core.messages.records import DeadLetter
+from ohlc_features.rules import reason_to_reject
 
 
 def read_record(message: Message) -> Candle | Rejected:

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from ohlc_core.settings.groups import KafkaSettings, ObservabilitySettings, RunSettings
+from ohlc_core.service.setting_groups import KafkaSettings, ObservabilitySettings, RunSettings
 from ohlc_features.settings import FeatureStoreSettings
 
 

@@ -19,10 +19,10 @@ from feature_writer.dead_letters import DeadLetterTopic, UndeliveredError
 from feature_writer.records import read_record
 from feature_writer.settings import WriterSettings
 from ohlc_core.domain.candle import Candle
-from ohlc_core.runtime.health import Health
-from ohlc_core.runtime.service import FatalError
+from ohlc_core.service.health import Health
+from ohlc_core.service.runner import FatalError
+from ohlc_features.base import FeatureStore
 from ohlc_features.errors import StoreRejectedError, StoreUnavailableError
-from ohlc_features.stores.store import FeatureStore
 
 _POLL_SECONDS = 0.1
 _POLL_RECORDS = 1_000

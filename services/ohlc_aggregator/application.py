@@ -10,9 +10,9 @@ from typing import Any
 
 from ohlc_core.domain.product_candles import ProductCandles
 from ohlc_core.domain.trade import ProductKey
-from ohlc_core.kafka.clients import connection_config, consumer_config, producer_config
-from ohlc_core.runtime.service import Runtime
-from ohlc_core.settings.groups import duration_us
+from ohlc_core.kafka.config import connection_config, consumer_config, producer_config
+from ohlc_core.service.runner import Runtime
+from ohlc_core.service.setting_groups import duration_us
 
 with warnings.catch_warnings():
     # A dependency of quixstreams announces its own successor on import.
@@ -23,7 +23,7 @@ with warnings.catch_warnings():
     from quixstreams.state import State
 
 from ohlc_aggregator.checkpoint import ProductCache
-from ohlc_aggregator.counts import CONSUMER_LAG, Counts
+from ohlc_aggregator.metrics import CONSUMER_LAG, Counts
 from ohlc_aggregator.records import Origin, Outgoing, RecordReader
 from ohlc_aggregator.settings import AggregatorSettings
 

@@ -13,7 +13,7 @@ from typing import Any
 from quixstreams.sinks.base import BaseSink
 from quixstreams.state import State
 
-from ohlc_aggregator.counts import CHECKPOINT, OPEN_WINDOWS, PRODUCTS, WATERMARK_LAG, Counts
+from ohlc_aggregator.metrics import CHECKPOINT, OPEN_WINDOWS, PRODUCTS, WATERMARK_LAG, Counts
 from ohlc_core.domain.product_candles import STATE_NAME, ProductCandles
 from ohlc_core.domain.rules import CandleRules
 from ohlc_core.domain.trade import ProductKey

@@ -3,17 +3,17 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from ohlc_aggregator.counts import Counts
+from ohlc_aggregator.metrics import Counts
 from ohlc_core.domain.product_candles import Output, ProductCandles, Rejected
 from ohlc_core.domain.trade import ProductKey
-from ohlc_core.wire.codec import (
+from ohlc_core.messages.codec import (
     MalformedMessageError,
     decode_trades_topic,
     encode,
     encode_candle,
     encode_trades,
 )
-from ohlc_core.wire.messages import (
+from ohlc_core.messages.records import (
     DeadLetter,
     StartMessage,
     TradesMessage,

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from ohlc_core.domain.interval import Interval
 from ohlc_core.domain.rules import CandleRules
-from ohlc_core.settings.groups import (
+from ohlc_core.service.setting_groups import (
     Duration,
     IntervalSettings,
     KafkaSettings,

@@ -11,8 +11,8 @@ overlap before it goes on.
 
 from collections.abc import Iterable, Sequence
 
-from exchange_adapters.adapter import Position
 from ohlc_core.domain.trade import Trade
+from ohlc_exchanges.base import Position
 from trade_producer.recent_ids import RecentIds
 from trade_producer.stream_outputs import (
     Append,

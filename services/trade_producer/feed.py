@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from loguru import logger
 
-from exchange_adapters.adapter import (
+from ohlc_exchanges.base import (
     Alive,
     ExchangeAdapter,
     FrameEvent,

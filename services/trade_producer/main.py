@@ -6,12 +6,12 @@ import time
 from confluent_kafka import KafkaError, KafkaException
 from loguru import logger
 
-from exchange_adapters.adapter import ExchangeAdapter
-from exchange_adapters.registry import adapter_for
 from ohlc_core.domain.trade import ProductKey
-from ohlc_core.kafka.clients import BrokerUnavailableError
-from ohlc_core.kafka.topics import ensure_topics
-from ohlc_core.runtime.service import FatalError, Runtime, run_service
+from ohlc_core.kafka.admin import ensure_topics
+from ohlc_core.kafka.config import BrokerUnavailableError
+from ohlc_core.service.runner import FatalError, Runtime, run_service
+from ohlc_exchanges.base import ExchangeAdapter
+from ohlc_exchanges.registry import adapter_for
 from trade_producer.metrics import Metrics
 from trade_producer.producer import LiveProducer
 from trade_producer.settings import ProducerSettings

@@ -12,7 +12,11 @@ from typing import NoReturn
 
 from loguru import logger
 
-from exchange_adapters.adapter import (
+from ohlc_core.domain.interval import Interval
+from ohlc_core.domain.trade import ProductKey, Trade
+from ohlc_core.service.runner import Runtime
+from ohlc_core.service.settings import SettingsError
+from ohlc_exchanges.base import (
     Alive,
     ExchangeAdapter,
     ExchangeError,
@@ -23,25 +27,21 @@ from exchange_adapters.adapter import (
     TradesSeen,
     UnknownProductError,
 )
-from exchange_adapters.rest import RestFetcher, RetryPolicy
-from ohlc_core.domain.interval import Interval
-from ohlc_core.domain.trade import ProductKey, Trade
-from ohlc_core.runtime.service import Runtime
-from ohlc_core.settings.base import SettingsError
+from ohlc_exchanges.http import RestFetcher, RetryPolicy
 from trade_producer.connection import Closed, FrameArrived, Inbox, Opened, steady_us
 from trade_producer.contiguity import ProductStream
 from trade_producer.exchange_clock import ExchangeClock
 from trade_producer.feed import Feed, FeedEvent, Heard
-from trade_producer.fills import FillEnded, Fills, PageRead, ProductUnknown
+from trade_producer.gap_filler import FillEnded, Fills, PageRead, ProductUnknown
 from trade_producer.metrics import Metrics
-from trade_producer.outbox import Outbox
+from trade_producer.monitoring import Vitals
 from trade_producer.product_flow import Patience, ProductFlow
+from trade_producer.record_encoder import Outbox
 from trade_producer.settings import ProducerSettings
 from trade_producer.start import needs_clock, plan_start
 from trade_producer.stream_outputs import Output
 from trade_producer.topic_tail import Tail
 from trade_producer.topic_writer import AppendFailedError, TopicWriter
-from trade_producer.vitals import Vitals
 from trade_producer.watermarks import Watermarks
 
 _TAKE_SECONDS = 0.05

@@ -5,10 +5,10 @@ from typing import NamedTuple
 
 from loguru import logger
 
-from exchange_adapters.adapter import ExchangeAdapter, HistoryTooShortError
 from ohlc_core.domain.trade import ProductKey, Trade
+from ohlc_exchanges.base import ExchangeAdapter, HistoryTooShortError
 from trade_producer.contiguity import ProductStream
-from trade_producer.fills import FillEnded, FillJob
+from trade_producer.gap_filler import FillEnded, FillJob
 from trade_producer.start import StartPlan
 from trade_producer.stream_outputs import Append, Begin, Gap, Output
 from trade_producer.watermarks import Watermarks

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from ohlc_core.settings.groups import (
+from ohlc_core.service.setting_groups import (
     IntervalSettings,
     KafkaSettings,
     ObservabilitySettings,

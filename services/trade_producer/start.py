@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 from loguru import logger
 
-from exchange_adapters.adapter import Position
 from ohlc_core.domain.interval import Interval
 from ohlc_core.domain.trade import ProductKey
+from ohlc_exchanges.base import Position
 from trade_producer.settings import start_moment_us
 from trade_producer.topic_tail import Tail
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator
 from typing import Literal, NamedTuple
 
-from exchange_adapters.adapter import Position
 from ohlc_core.domain.trade import Trade
+from ohlc_exchanges.base import Position
 
 Source = Literal["websocket", "rest"]
 

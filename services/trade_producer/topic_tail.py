@@ -12,12 +12,12 @@ import msgspec
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 from loguru import logger
 
-from exchange_adapters.adapter import Position
 from ohlc_core.domain.trade import ProductKey
-from ohlc_core.kafka.clients import BrokerUnavailableError, consumer_config
-from ohlc_core.settings.groups import KafkaSettings
-from ohlc_core.wire.codec import MalformedMessageError, decode_trades_topic
-from ohlc_core.wire.messages import GapMessage, StartMessage, TradesMessage, TradesTopicMessage
+from ohlc_core.kafka.config import BrokerUnavailableError, consumer_config
+from ohlc_core.messages.codec import MalformedMessageError, decode_trades_topic
+from ohlc_core.messages.records import GapMessage, StartMessage, TradesMessage, TradesTopicMessage
+from ohlc_core.service.setting_groups import KafkaSettings
+from ohlc_exchanges.base import Position
 
 _FIRST_STEP = 2_000
 _REQUEST_SECONDS = 10.0

@@ -13,10 +13,10 @@ from loguru import logger
 
 from ohlc_core.domain.interval import Interval
 from ohlc_core.domain.trade import ProductKey
-from ohlc_core.kafka.clients import consumer_config
-from ohlc_core.settings.groups import KafkaSettings
-from ohlc_core.wire.codec import decode_trades_topic
-from ohlc_core.wire.messages import StartMessage
+from ohlc_core.kafka.config import consumer_config
+from ohlc_core.messages.codec import decode_trades_topic
+from ohlc_core.messages.records import StartMessage
+from ohlc_core.service.setting_groups import KafkaSettings
 
 _TIMEOUT_SECONDS = 15.0
 _START = b'{"type":"start"'

@@ -9,24 +9,24 @@ from typing import NamedTuple
 
 from loguru import logger
 
-from exchange_adapters.adapter import ExchangeError
-from exchange_adapters.rest import StoppedError
+from ohlc_backfill.topic_state import ReplayedSoFar, replayed_so_far
 from ohlc_core.domain.interval import Interval
 from ohlc_core.domain.trade import ProductKey
-from ohlc_core.kafka.topics import ensure_topics
-from ohlc_core.runtime.service import FatalError, Runtime, run_service
-from ohlc_core.wire.topics import TopicNames, topic_names
+from ohlc_core.kafka.admin import ensure_topics
+from ohlc_core.messages.topics import TopicNames, topic_names
+from ohlc_core.service.runner import FatalError, Runtime, run_service
+from ohlc_exchanges.base import ExchangeError
+from ohlc_exchanges.http import StoppedError
+from ohlc_history.deduplicate import DisorderError
+from ohlc_history.sources.base import SourceError, TradeSource
+from ohlc_history.sources.factory import open_source
 from trade_replayer.hand_over import first_whole_window_us, live_start_us
-from trade_replayer.order import DisorderError
 from trade_replayer.progress import ProductProgress, print_summary, shown
 from trade_replayer.publisher import Publisher
 from trade_replayer.record_count import RecordCount
 from trade_replayer.replay import Job, ProductReplay
 from trade_replayer.run_id import run_id
 from trade_replayer.settings import ReplayerSettings
-from trade_replayer.sources.base import SourceError, TradeSource
-from trade_replayer.sources.opening import open_source
-from trade_replayer.topic_state import ReplayedSoFar, replayed_so_far
 
 # The spacing of calls is no news; longer waits are.
 _TOLD_WAIT_SECONDS = 2.0

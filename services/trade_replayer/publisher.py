@@ -6,13 +6,13 @@ from collections.abc import Callable
 from confluent_kafka import KafkaError, Message, Producer
 
 from ohlc_core.domain.trade import ProductKey
-from ohlc_core.kafka.clients import producer_config
-from ohlc_core.runtime.service import FatalError
-from ohlc_core.settings.groups import KafkaSettings
-from ohlc_core.wire.codec import encode
-from ohlc_core.wire.messages import DeadLetter, TradesTopicMessage
+from ohlc_core.kafka.config import producer_config
+from ohlc_core.messages.codec import encode
+from ohlc_core.messages.records import DeadLetter, TradesTopicMessage
+from ohlc_core.service.runner import FatalError
+from ohlc_core.service.setting_groups import KafkaSettings
+from ohlc_history.trade_table import RejectedRow
 from trade_replayer.records import TradesRecord
-from trade_replayer.tables import RejectedRow
 
 # librdkafka's own bound is 1 GB; a replay would fill it whenever the broker is slower.
 _QUEUE_KBYTES = 32 * 1024

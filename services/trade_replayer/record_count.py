@@ -2,8 +2,8 @@
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
-from ohlc_core.kafka.clients import connection_config
-from ohlc_core.settings.groups import KafkaSettings
+from ohlc_core.kafka.config import connection_config
+from ohlc_core.service.setting_groups import KafkaSettings
 
 _TIMEOUT_SECONDS = 2.0
 

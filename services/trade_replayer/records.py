@@ -1,6 +1,6 @@
 """From a trade table to the bytes of ``trades`` records.
 
-The same bytes as `ohlc_core.wire.codec.encode_trades` writes, made a column at a time.
+The same bytes as `ohlc_core.messages.codec.encode_trades` writes, made a column at a time.
 """
 
 import json

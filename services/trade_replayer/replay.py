@@ -7,17 +7,17 @@ from typing import NamedTuple
 import polars as pl
 from loguru import logger
 
-from exchange_adapters.adapter import Position
+from ohlc_backfill.topic_state import ReplayedSoFar
 from ohlc_core.domain.trade import ProductKey
-from ohlc_core.wire.messages import GapMessage, StartMessage, WatermarkMessage
-from trade_replayer.history import Wanted, pieces, read_history
-from trade_replayer.order import Fresh, Hole
+from ohlc_core.messages.records import GapMessage, StartMessage, WatermarkMessage
+from ohlc_exchanges.base import Position
+from ohlc_history.deduplicate import Fresh, Hole
+from ohlc_history.read_history import Wanted, pieces, read_history
+from ohlc_history.sources.base import TradeSource
+from ohlc_history.trade_table import RejectedRow
 from trade_replayer.progress import REJECTED, ProductProgress
 from trade_replayer.publisher import Publisher
 from trade_replayer.records import records_of
-from trade_replayer.sources.base import TradeSource
-from trade_replayer.tables import RejectedRow
-from trade_replayer.topic_state import ReplayedSoFar
 
 # An exchange's newest trades reach its REST pages within this time.
 _SETTLE_US = 3_000_000

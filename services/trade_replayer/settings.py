@@ -1,85 +1,9 @@
-"""What the replayer is told."""
+"""Settings of the replayer."""
 
-from datetime import UTC, date, datetime
-from typing import Annotated, Literal
+from pydantic import Field, model_validator
 
-from pydantic import BeforeValidator, Field, model_validator
-
-from ohlc_core.settings.groups import (
-    IntervalSettings,
-    KafkaSettings,
-    ObservabilitySettings,
-    ProductSettings,
-    RunSettings,
-)
-
-_DAY_US = 86_400_000_000
-_EPOCH_DAY = date(1970, 1, 1)
-
-
-def _day(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    day = datetime.strptime(value, "%Y-%m-%d").replace(tzinfo=UTC).date()
-    if day <= _EPOCH_DAY:
-        raise ValueError("is not after 1970-01-01")
-    return day
-
-
-Day = Annotated[date | None, BeforeValidator(_day)]
-
-
-def midnight_us(day: date) -> int:
-    """Return the microseconds since the Unix epoch at which the day begins in UTC."""
-    return (day - _EPOCH_DAY).days * _DAY_US
-
-
-class HistorySettings(ObservabilitySettings, ProductSettings, IntervalSettings):
-    """Which history, of which period, from where."""
-
-    from_day: Day = Field(None, description="YYYY-MM-DD, UTC, the first day")
-    to_day: Day = Field(None, description="YYYY-MM-DD, UTC, exclusive (empty: until now)")
-    replay_source: Literal["rest", "files", "sql"] = Field("rest", description="rest, files or sql")
-    replay_path: str = Field("", description="a file, a folder or a glob, with REPLAY_SOURCE=files")
-    replay_query: str = Field("", description="a query DuckDB can run, with REPLAY_SOURCE=sql")
-    replay_cache: str = Field(
-        "data/rest-pages", description="folder for REST pages already fetched (off: no cache)"
-    )
-    rest_interval_seconds: float | None = Field(
-        None, ge=0, le=60, description="spacing of REST calls, seconds (unset: the exchange's)"
-    )
-
-    @model_validator(mode="after")
-    def _source_is_whole(self) -> "HistorySettings":
-        if self.replay_source == "files" and not self.replay_path:
-            raise ValueError(
-                "REPLAY_PATH is not set, which REPLAY_SOURCE=files needs: a file, folder or glob"
-            )
-        if self.replay_source == "sql" and not self.replay_query.strip():
-            raise ValueError(
-                "REPLAY_QUERY is not set, which REPLAY_SOURCE=sql needs, e.g. "
-                "SELECT * FROM 'trades/*.parquet'"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _days_are_in_order(self) -> "HistorySettings":
-        if self.from_day is not None and self.to_day is not None and self.from_day >= self.to_day:
-            raise ValueError(
-                f"TO_DAY was {self.to_day}, not after FROM_DAY {self.from_day}; "
-                "TO_DAY is exclusive, so one day is FROM_DAY=2023-08-01 TO_DAY=2023-08-02"
-            )
-        return self
-
-    @property
-    def from_us(self) -> int | None:
-        """Midnight of FROM_DAY, or None where the source's first trade begins the replay."""
-        return None if self.from_day is None else midnight_us(self.from_day)
-
-    @property
-    def to_us(self) -> int | None:
-        """Midnight of TO_DAY, or None for until now."""
-        return None if self.to_day is None else midnight_us(self.to_day)
+from ohlc_core.service.setting_groups import KafkaSettings, RunSettings
+from ohlc_history.settings import HistorySettings
 
 
 class ReplayerSettings(HistorySettings, KafkaSettings, RunSettings):

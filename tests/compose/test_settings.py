@@ -7,7 +7,7 @@ import pytest
 from exchange_simulator.settings import SimulatorSettings
 from feature_writer.settings import WriterSettings
 from ohlc_aggregator.settings import AggregatorSettings
-from ohlc_core.settings.base import EnvSettings, documented
+from ohlc_core.service.settings import EnvSettings, documented
 from support.compose import StartStack
 from trade_producer.settings import ProducerSettings
 from trade_replayer.settings import ReplayerSettings

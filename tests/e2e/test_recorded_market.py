@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from local_stack.brokers import LocalBroker
-from ohlc_core.wire.codec import decode_candle
-from ohlc_core.wire.topics import TopicNames, topic_names
+from ohlc_core.messages.codec import decode_candle
+from ohlc_core.messages.topics import TopicNames, topic_names
 from support.candles import newest
 from support.feature_db import stored_rows
 from support.kafka import OwnBroker, read_topic

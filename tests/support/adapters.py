@@ -2,7 +2,7 @@
 
 from typing import TypeVar
 
-from exchange_adapters.adapter import ExchangeAdapter
+from ohlc_exchanges.base import ExchangeAdapter
 
 A = TypeVar("A", bound=ExchangeAdapter)
 

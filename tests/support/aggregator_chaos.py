@@ -14,9 +14,9 @@ from ohlc_core.domain.candle import Candle
 from ohlc_core.domain.product_candles import ProductCandles
 from ohlc_core.domain.state import MemoryStore
 from ohlc_core.domain.trade import ProductKey, Trade
-from ohlc_core.wire.codec import decode_trades_topic, encode, encode_candle, encode_trades
-from ohlc_core.wire.messages import GapMessage, StartMessage, TradesMessage, WatermarkMessage
-from ohlc_core.wire.topics import TopicNames
+from ohlc_core.messages.codec import decode_trades_topic, encode, encode_candle, encode_trades
+from ohlc_core.messages.records import GapMessage, StartMessage, TradesMessage, WatermarkMessage
+from ohlc_core.messages.topics import TopicNames
 from support.candles import MINUTE, SECOND, T0, rules
 from support.kafka import produce
 from support.processes import Processes, Script

@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 
-from ohlc_features.columns import FeatureRow
+from ohlc_features.schema import FeatureRow
 from support.wait import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]

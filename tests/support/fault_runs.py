@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 
 from confluent_kafka import KafkaException
 
-from ohlc_core.wire.codec import decode_trades_topic
-from ohlc_core.wire.messages import GapMessage, StartMessage, TradesMessage
-from ohlc_core.wire.topics import topic_names
+from ohlc_core.messages.codec import decode_trades_topic
+from ohlc_core.messages.records import GapMessage, StartMessage, TradesMessage
+from ohlc_core.messages.topics import topic_names
 from support.kafka import Record, read_topic
 from support.producer_process import ForkedProducer
 from support.simulator import Simulator, start_simulator

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ohlc_core.domain.candle import Candle
-from ohlc_features.candle_rules import newest_revisions, newest_windows
-from ohlc_features.columns import FeatureRow, feature_row
+from ohlc_features.rules import newest_revisions, newest_windows
+from ohlc_features.schema import FeatureRow, feature_row
 
 
 class StoredRows(NamedTuple):

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from functools import cache
 
-from ohlc_features.columns import FeatureRow
+from ohlc_features.schema import FeatureRow
 from support.compose import ComposeStack, Simulator, wait_until_equal
 from support.wait import wait_until
 

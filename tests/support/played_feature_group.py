@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from ohlc_core.domain.candle import Candle
-from ohlc_features.columns import COLUMNS, feature_row
+from ohlc_features.schema import COLUMNS, feature_row
 
 Rows = Callable[[pd.DataFrame], Any]
 

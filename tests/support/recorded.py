@@ -2,7 +2,7 @@
 
 import json
 
-from ohlc_features.columns import FeatureRow
+from ohlc_features.schema import FeatureRow
 from support.market_data import MARKET_DATA
 
 RECORDING = "kraken/rest_official/dev_cut"

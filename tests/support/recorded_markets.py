@@ -12,12 +12,12 @@ from decimal import Decimal
 from pathlib import Path
 from typing import NamedTuple
 
-from exchange_adapters.adapter import FrameEvent, TradesSeen
-from exchange_adapters.binance import Binance
-from exchange_adapters.bitstamp import Bitstamp
-from exchange_adapters.coinbase import Coinbase
-from exchange_adapters.kraken import Kraken
 from ohlc_core.domain.trade import Trade
+from ohlc_exchanges.base import FrameEvent, TradesSeen
+from ohlc_exchanges.binance.adapter import Binance
+from ohlc_exchanges.bitstamp.adapter import Bitstamp
+from ohlc_exchanges.coinbase.adapter import Coinbase
+from ohlc_exchanges.kraken.adapter import Kraken
 from support.market_data import market_file
 from support.recordings import received_frames
 

@@ -18,7 +18,7 @@ import httpx
 from exchange_simulator.build import build_server
 from exchange_simulator.server import Addresses
 from exchange_simulator.settings import SimulatorSettings
-from ohlc_core.settings.base import load
+from ohlc_core.service.settings import load
 from support.processes import Script, start_script
 from support.wait import wait_until
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from local_stack.processes import ManagedProcess
 from ohlc_core.domain.candle import Candle
-from ohlc_core.wire.codec import encode_candle
-from ohlc_core.wire.topics import TopicNames
+from ohlc_core.messages.codec import encode_candle
+from ohlc_core.messages.topics import TopicNames
 from support.candle_records import record_key
 from support.consumer_groups import wait_for_no_lag
 from support.feature_db import StoredRows, stored_rows

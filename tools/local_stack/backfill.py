@@ -14,15 +14,15 @@ from local_stack.backfill_proof import prove
 from local_stack.demo_store import set_demo_store_aside
 from local_stack.errors import StackError
 from local_stack.pipeline import Pipeline, running
-from local_stack.run_end import delete_run, is_drained
 from local_stack.run_folder import RunFolder, running_stacks
 from local_stack.services import Service, service
 from local_stack.settings import StackSettings
 from local_stack.stopping import StopRequest
 from local_stack.view import PlainView
 from local_stack.warning_lines import WarningLines
-from ohlc_core.settings.base import load
-from ohlc_core.wire.topics import TopicNames, topic_names
+from ohlc_backfill.run_end import delete_run, is_drained
+from ohlc_core.messages.topics import TopicNames, topic_names
+from ohlc_core.service.settings import load
 from trade_replayer.run_id import run_id
 from trade_replayer.settings import ReplayerSettings
 

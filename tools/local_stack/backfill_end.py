@@ -12,18 +12,18 @@ from loguru import logger
 
 from local_stack.backfill_proof import prove
 from local_stack.errors import StackError
-from local_stack.run_end import is_drained
 from local_stack.settings import StackSettings
 from local_stack.view import PlainView
+from ohlc_backfill.run_end import is_drained
+from ohlc_backfill.topic_state import replayed_so_far
 from ohlc_core.domain.trade import ProductKey
-from ohlc_core.kafka.topics import ensure_topics
-from ohlc_core.runtime.service import FatalError, Runtime, run_service
-from ohlc_core.settings.base import load
-from ohlc_core.settings.groups import KafkaSettings
-from ohlc_core.wire.topics import topic_names
+from ohlc_core.kafka.admin import ensure_topics
+from ohlc_core.messages.topics import topic_names
+from ohlc_core.service.runner import FatalError, Runtime, run_service
+from ohlc_core.service.setting_groups import KafkaSettings
+from ohlc_core.service.settings import load
 from trade_replayer.run_id import run_id
 from trade_replayer.settings import ReplayerSettings
-from trade_replayer.topic_state import replayed_so_far
 
 _POLL_SECONDS = 1.0
 

@@ -8,18 +8,18 @@ from rich.console import Console
 from local_stack.errors import StackError
 from local_stack.view import PlainView
 from ohlc_aggregator.settings import AggregatorSettings
+from ohlc_backfill.verification.report import comparison_table, print_differences
+from ohlc_backfill.verification.run_check import RunCheck, check_run
+from ohlc_backfill.verification.stored import stored_rows
 from ohlc_core.domain.interval import Interval
 from ohlc_core.domain.trade import ProductKey
-from ohlc_core.runtime.service import FatalError
-from ohlc_core.settings.base import load
-from ohlc_core.settings.groups import KafkaSettings
-from ohlc_core.wire.topics import TopicNames
+from ohlc_core.messages.topics import TopicNames
+from ohlc_core.service.runner import FatalError
+from ohlc_core.service.setting_groups import KafkaSettings
+from ohlc_core.service.settings import load
 from ohlc_features.settings import FeatureStoreSettings
+from ohlc_history.sources.base import SourceError
 from trade_replayer.settings import ReplayerSettings
-from trade_replayer.sources.base import SourceError
-from trade_replayer.verification.report import comparison_table, print_differences
-from trade_replayer.verification.run_check import RunCheck, check_run
-from trade_replayer.verification.stored import stored_rows
 
 
 def prove(

@@ -2,11 +2,11 @@
 
 import sys
 
-from local_stack.reach import reach
+from local_stack.broker_discovery import reach
 from local_stack.settings import StackSettings
 from local_stack.stopping import StopRequest
 from local_stack.topic_reader import TopicReader
-from ohlc_core.kafka.topics import wait_for_broker
+from ohlc_core.kafka.admin import wait_for_broker
 
 _POLL_SECONDS = 0.2
 

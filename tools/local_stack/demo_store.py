@@ -7,7 +7,7 @@ store aside, and a demo that finds real candles writes to a store of its own.
 from pathlib import Path
 
 from local_stack.settings import StackSettings
-from ohlc_features.stores.url import store_url
+from ohlc_features.sql.url import store_url
 
 _SQLITE_ENDINGS = ("", "-wal", "-shm", "-journal")
 

@@ -12,16 +12,17 @@ from typing import Any
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
-from ohlc_core.settings.base import EnvSettings
+from ohlc_core.service.settings import EnvSettings
 
 _MODULES = (
-    "ohlc_core.settings.groups",
+    "ohlc_core.service.setting_groups",
     "trade_producer.settings",
     "ohlc_aggregator.settings",
     "ohlc_features.settings",
     "feature_writer.settings",
+    "ohlc_history.settings",
     "trade_replayer.settings",
-    "trade_replayer.verify",
+    "ohlc_backfill.verify",
     "exchange_simulator.settings",
     "local_stack.settings",
 )

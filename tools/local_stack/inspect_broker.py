@@ -12,12 +12,12 @@ from confluent_kafka.admin import AdminClient
 from rich.console import Console
 from rich.table import Table
 
-from local_stack.reach import reach
+from local_stack.broker_discovery import reach
 from local_stack.settings import StackSettings
-from ohlc_core.kafka.clients import BrokerUnavailableError, connection_config
-from ohlc_core.kafka.topics import wait_for_broker
-from ohlc_core.settings.base import SettingsError, load
-from ohlc_core.settings.groups import KafkaSettings
+from ohlc_core.kafka.admin import wait_for_broker
+from ohlc_core.kafka.config import BrokerUnavailableError, connection_config
+from ohlc_core.service.setting_groups import KafkaSettings
+from ohlc_core.service.settings import SettingsError, load
 
 _TIMEOUT_SECONDS = 10.0
 

@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from local_stack.after_history import beginning
 from local_stack.demo_store import prepare_demo_store, set_demo_store_aside
 from local_stack.errors import StackError
 from local_stack.pipeline import Pipeline, running
 from local_stack.ports import free_port
 from local_stack.processes import OnScreen, ProcessDiedError
+from local_stack.resume_after_store import beginning
 from local_stack.run_folder import RunFolder
 from local_stack.services import Service, service
 from local_stack.settings import StackSettings
@@ -19,8 +19,8 @@ from local_stack.stopping import StopRequest
 from local_stack.topic_reader import CandleFeed
 from local_stack.view import Backlog, View, view_for
 from local_stack.warning_lines import WarningLines
-from ohlc_core.wire.topics import topic_names
-from ohlc_features.stores.url import store_url
+from ohlc_core.messages.topics import topic_names
+from ohlc_features.sql.url import store_url
 
 Mode = Literal["demo", "run", "debug"]
 

@@ -2,7 +2,7 @@
 
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from ohlc_core.wire.topics import TopicNames
+from ohlc_core.messages.topics import TopicNames
 
 _HOUR_MS = 3_600_000
 

@@ -17,8 +17,8 @@ from local_stack.processes import GaveUpError, SupervisedProcess
 from local_stack.run_folder import RunFolder
 from local_stack.services import Service
 from local_stack.settings import StackSettings
-from ohlc_core.settings.groups import KafkaSettings
-from ohlc_core.wire.topics import TopicNames
+from ohlc_core.messages.topics import TopicNames
+from ohlc_core.service.setting_groups import KafkaSettings
 
 # A service that can not finish its work within this is stuck; the next start repeats its last.
 _STOP_SECONDS = 20.0

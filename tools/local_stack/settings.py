@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from ohlc_core.settings.groups import IntervalSettings, KafkaSettings, ObservabilitySettings
+from ohlc_core.service.setting_groups import IntervalSettings, KafkaSettings, ObservabilitySettings
 from ohlc_features.settings import FeatureStoreSettings
 
 

@@ -14,7 +14,7 @@ END = "<!-- end of settings -->\n"
 _READERS = {
     "trade_producer.settings": "producer",
     "trade_replayer.settings": "replayer",
-    "trade_replayer.verify": "verify",
+    "ohlc_backfill.verify": "verify",
     "ohlc_aggregator.settings": "aggregator",
     "feature_writer.settings": "writer",
     "exchange_simulator.settings": "simulator",

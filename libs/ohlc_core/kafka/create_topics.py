@@ -5,9 +5,9 @@ The services create them too; doing it before they start gives all the same mome
 
 from loguru import logger
 
-from ohlc_core.kafka.topics import ensure_topics
-from ohlc_core.runtime.service import Runtime, run_service
-from ohlc_core.settings.groups import KafkaSettings, ObservabilitySettings, RunSettings
+from ohlc_core.kafka.admin import ensure_topics
+from ohlc_core.service.runner import Runtime, run_service
+from ohlc_core.service.setting_groups import KafkaSettings, ObservabilitySettings, RunSettings
 
 
 class TopicsSettings(KafkaSettings, RunSettings, ObservabilitySettings):

@@ -8,8 +8,8 @@ from datetime import timedelta
 
 import polars as pl
 
-from ohlc_features.columns import EVENT_TIME
 from ohlc_features.reading.frames import TIME
+from ohlc_features.schema import EVENT_TIME
 
 _MOMENT = "__moment"
 _PLACE = "__place"

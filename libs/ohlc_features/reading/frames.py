@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from ohlc_features.columns import COLUMNS, HISTORY_KEY
+from ohlc_features.schema import COLUMNS, HISTORY_KEY
 
 #: Times in the frames: ms since the Unix epoch in the stores, UTC datetimes here.
 TIME = pl.Datetime("ms", "UTC")

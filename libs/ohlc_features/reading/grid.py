@@ -3,8 +3,8 @@
 import polars as pl
 
 from ohlc_core.domain.interval import Interval
-from ohlc_features.columns import HISTORY_KEY
 from ohlc_features.reading.frames import TIME
+from ohlc_features.schema import HISTORY_KEY
 
 _PRODUCT = ("exchange", "product_id", "candle_interval")
 _PRICES = ("open", "high", "low", "close", "vwap")

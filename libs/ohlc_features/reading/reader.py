@@ -9,7 +9,7 @@ from typing import Self
 import polars as pl
 
 from ohlc_core.domain.interval import Interval
-from ohlc_core.settings.base import load
+from ohlc_core.service.settings import load
 from ohlc_features.errors import StoreRejectedError
 from ohlc_features.reading.as_of import join_as_of, label_moments
 from ohlc_features.reading.frames import TIME
@@ -187,10 +187,10 @@ def _open_source(settings: FeatureStoreSettings) -> CandleSource:
             "FEATURE_STORE=console keeps nothing that could be read; choose local or hopsworks"
         )
     if settings.feature_store == "hopsworks":
-        from ohlc_features.reading.hopsworks_source import HopsworksSource
+        from ohlc_features.hopsworks.reader import HopsworksSource
 
         return HopsworksSource.open(settings)
-    from ohlc_features.reading.local_source import LocalSource
+    from ohlc_features.sql.reader import LocalSource
 
     return LocalSource(
         settings.feature_store_url, settings.feature_group_name, settings.feature_group_version

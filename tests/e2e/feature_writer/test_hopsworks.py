@@ -9,9 +9,9 @@ import pytest
 from local_stack.brokers import LocalBroker
 from local_stack.processes import ManagedProcess
 from ohlc_core.domain.candle import Candle
-from ohlc_core.wire.topics import TopicNames
-from ohlc_features.candle_rules import newest_revisions
-from ohlc_features.columns import COLUMNS, feature_row
+from ohlc_core.messages.topics import TopicNames
+from ohlc_features.rules import newest_revisions
+from ohlc_features.schema import COLUMNS, feature_row
 from support.candle_records import candle
 from support.hopsworks_client import hopsworks_script
 from support.hopsworks_stub import Fault, HopsworksStub, IngestedRow, ingested_rows

@@ -12,9 +12,9 @@ import pytest
 
 from local_stack.brokers import LocalBroker
 from ohlc_core.domain.trade import Trade
-from ohlc_core.wire.codec import decode_candle, decode_trades_topic
-from ohlc_core.wire.messages import TradesMessage
-from ohlc_core.wire.topics import TopicNames
+from ohlc_core.messages.codec import decode_candle, decode_trades_topic
+from ohlc_core.messages.records import TradesMessage
+from ohlc_core.messages.topics import TopicNames
 from support.aggregator_chaos import (
     INTERVALS,
     Feed,

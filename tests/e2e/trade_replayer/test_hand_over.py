@@ -13,16 +13,16 @@ import psutil
 import pytest
 
 from local_stack.brokers import LocalBroker
+from ohlc_backfill.verification.expected import ExpectedRows
 from ohlc_core.domain.interval import Interval
 from ohlc_core.domain.trade import ProductKey, Trade
-from ohlc_features.columns import FeatureRow
+from ohlc_features.schema import FeatureRow
+from ohlc_history.trade_table import table_of
 from support.feature_db import stored_rows
 from support.kafka import OwnBroker
 from support.processes import Processes, Script
 from support.simulator import Simulator, start_simulator
 from support.wait import wait_until
-from trade_replayer.tables import table_of
-from trade_replayer.verification.expected import ExpectedRows
 
 pytestmark = pytest.mark.e2e
 

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from exchange_simulator.faults.schedule import random_orders
-from ohlc_features.columns import FeatureRow
+from ohlc_features.schema import FeatureRow
 from support.consumer_groups import wait_for_no_lag
 from support.feature_db import stored_rows
 from support.kafka import OwnBroker

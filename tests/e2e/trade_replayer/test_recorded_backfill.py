@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from local_stack.brokers import LocalBroker
-from ohlc_features.columns import FeatureRow
+from ohlc_features.schema import FeatureRow
 from support.feature_db import stored_rows
 from support.market_data import market_file
 from support.processes import Processes

@@ -16,8 +16,8 @@ import pytest
 from exchange_simulator.faults.schedule import random_orders
 from exchange_simulator.market.played import product_of_key
 from local_stack.brokers import LocalBroker
-from ohlc_core.wire.topics import TopicNames, topic_names
-from ohlc_features.columns import FeatureRow
+from ohlc_core.messages.topics import TopicNames, topic_names
+from ohlc_features.schema import FeatureRow
 from support.consumer_groups import wait_for_no_lag
 from support.fault_runs import appended_ids
 from support.feature_db import stored_rows

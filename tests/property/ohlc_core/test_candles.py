@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from ohlc_core.domain.candle import Candle
 from ohlc_core.domain.decimals import canonical, vwap
 from ohlc_core.domain.trade import ProductKey, Trade
-from ohlc_core.wire.codec import decode_trades_topic, encode_candle, encode_trades
-from ohlc_core.wire.messages import TradesMessage
+from ohlc_core.messages.codec import decode_trades_topic, encode_candle, encode_trades
+from ohlc_core.messages.records import TradesMessage
 from support.candles import (
     HOUR,
     KEY,

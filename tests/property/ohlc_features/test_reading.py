@@ -7,10 +7,10 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ohlc_features.columns import COLUMNS, feature_row
 from ohlc_features.reading.as_of import join_as_of
 from ohlc_features.reading.frames import feature_frame
 from ohlc_features.reading.grid import fill_grid
+from ohlc_features.schema import COLUMNS, feature_row
 from support.candle_records import MONDAY_MS, candle
 
 _MINUTE = 60_000

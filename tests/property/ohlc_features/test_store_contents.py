@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ohlc_core.domain.candle import Candle
-from ohlc_features.stores.local import LocalStore
+from ohlc_features.sql.store import LocalStore
 from support.candle_records import candle
 from support.feature_db import StoredRows, expected_rows, stored_rows
 

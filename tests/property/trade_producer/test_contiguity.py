@@ -12,12 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from loguru import logger
 
-from exchange_adapters.adapter import ExchangeUnavailableError
-from exchange_adapters.kraken import Kraken
 from ohlc_core.domain.interval import Interval
 from ohlc_core.domain.trade import ProductKey, Trade
+from ohlc_exchanges.base import ExchangeUnavailableError
+from ohlc_exchanges.kraken.adapter import Kraken
 from trade_producer.contiguity import ProductStream
-from trade_producer.fills import FillEnded, FillJob
+from trade_producer.gap_filler import FillEnded, FillJob
 from trade_producer.product_flow import Patience, ProductFlow
 from trade_producer.start import StartPlan
 from trade_producer.stream_outputs import Append, Begin, Gap, Output

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 import websocket
 
-from exchange_adapters.adapter import Alive, Subscribed, SubscriptionRejected, TradesSeen
-from exchange_adapters.kraken import Kraken
+from ohlc_exchanges.base import Alive, Subscribed, SubscriptionRejected, TradesSeen
+from ohlc_exchanges.kraken.adapter import Kraken
 from support.simulator import Simulator, start_simulator
 from support.websocket_frames import FrameReader, Message
 

@@ -5,8 +5,8 @@ from typing import Any
 import httpx
 import pytest
 
-from exchange_adapters.adapter import TradesSeen
-from exchange_adapters.kraken import Kraken
+from ohlc_exchanges.base import TradesSeen
+from ohlc_exchanges.kraken.adapter import Kraken
 from support.market_data import market_file
 from support.simulator import Simulator, start_simulator
 from support.wait import wait_until

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from local_stack.brokers import LocalBroker
-from ohlc_core.wire.topics import TopicNames
+from ohlc_core.messages.topics import TopicNames
 from support.processes import Processes
 from support.writer_pipeline import WriterPipeline
 

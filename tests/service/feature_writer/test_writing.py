@@ -9,7 +9,7 @@ import httpx
 import pytest
 from confluent_kafka import Producer
 
-from ohlc_core.wire.codec import decode_dead_letter, encode_candle
+from ohlc_core.messages.codec import decode_dead_letter, encode_candle
 from support.candle_records import candle, record_key
 from support.feature_db import expected_rows
 from support.kafka import create_topics, read_topic

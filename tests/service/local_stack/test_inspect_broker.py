@@ -10,8 +10,8 @@ from rich.table import Table
 
 from local_stack.brokers import LocalBroker
 from local_stack.inspect_broker import lag_table, topics_table
-from ohlc_core.settings.base import load
-from ohlc_core.settings.groups import KafkaSettings
+from ohlc_core.service.setting_groups import KafkaSettings
+from ohlc_core.service.settings import load
 from support.kafka import create_topics, produce
 
 pytestmark = pytest.mark.service

@@ -4,9 +4,9 @@ import pytest
 
 from local_stack.brokers import LocalBroker
 from ohlc_core.domain.candle import Candle
-from ohlc_core.wire.codec import decode_candle, decode_dead_letter, encode, encode_trades
-from ohlc_core.wire.messages import GapMessage, StartMessage, WatermarkMessage
-from ohlc_core.wire.topics import TopicNames
+from ohlc_core.messages.codec import decode_candle, decode_dead_letter, encode, encode_trades
+from ohlc_core.messages.records import GapMessage, StartMessage, WatermarkMessage
+from ohlc_core.messages.topics import TopicNames
 from support.candles import HOUR, KEY, MINUTE, SECOND, T0, trade
 from support.kafka import create_topics, produce, read_topic
 from support.processes import Processes, Script

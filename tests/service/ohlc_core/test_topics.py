@@ -4,10 +4,10 @@ import pytest
 from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
 
 from local_stack.brokers import LocalBroker
-from ohlc_core.kafka.topics import ensure_topics
-from ohlc_core.settings.base import load
-from ohlc_core.settings.groups import KafkaSettings
-from ohlc_core.wire.topics import topic_names
+from ohlc_core.kafka.admin import ensure_topics
+from ohlc_core.messages.topics import topic_names
+from ohlc_core.service.setting_groups import KafkaSettings
+from ohlc_core.service.settings import load
 
 pytestmark = pytest.mark.service
 

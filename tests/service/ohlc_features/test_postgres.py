@@ -8,12 +8,12 @@ import pytest
 from sqlalchemy import create_engine, inspect, text
 
 from ohlc_core.domain.candle import Candle
-from ohlc_features.candle_rules import newest_revisions, newest_windows
-from ohlc_features.columns import FeatureRow, feature_row
 from ohlc_features.errors import StoreRejectedError, StoreUnavailableError
 from ohlc_features.reading import FeatureReader
-from ohlc_features.stores.local import LocalStore
-from ohlc_features.stores.url import store_url
+from ohlc_features.rules import newest_revisions, newest_windows
+from ohlc_features.schema import FeatureRow, feature_row
+from ohlc_features.sql.store import LocalStore
+from ohlc_features.sql.url import store_url
 from support.candle_records import MONDAY_MS, candle
 from support.feature_db import expected_rows
 from support.postgres import PostgresServer, postgres_server

@@ -8,9 +8,9 @@ import httpx
 import pytest
 
 from local_stack.brokers import LocalBroker
-from ohlc_core.wire.codec import decode_dead_letter, decode_trades_topic
-from ohlc_core.wire.messages import StartMessage, TradesTopicMessage, WatermarkMessage
-from ohlc_core.wire.topics import TopicNames
+from ohlc_core.messages.codec import decode_dead_letter, decode_trades_topic
+from ohlc_core.messages.records import StartMessage, TradesTopicMessage, WatermarkMessage
+from ohlc_core.messages.topics import TopicNames
 from support.fault_runs import appended_ids, gap_ids
 from support.kafka import OwnBroker, read_topic
 from support.processes import Processes, Script

@@ -11,14 +11,14 @@ from typing import cast
 import pytest
 
 from local_stack.brokers import LocalBroker
-from ohlc_core.wire.codec import decode_dead_letter, decode_trades_topic
-from ohlc_core.wire.messages import (
+from ohlc_core.messages.codec import decode_dead_letter, decode_trades_topic
+from ohlc_core.messages.records import (
     StartMessage,
     TradesMessage,
     TradesTopicMessage,
     WatermarkMessage,
 )
-from ohlc_core.wire.topics import TopicNames, topic_names
+from ohlc_core.messages.topics import TopicNames, topic_names
 from support.kafka import Record, read_topic
 from support.processes import Processes, Script
 from support.simulator import start_simulator

@@ -9,13 +9,13 @@ import pytest
 from prometheus_client import REGISTRY, CollectorRegistry
 
 import feature_writer.metrics
-import ohlc_aggregator.counts
+import ohlc_aggregator.metrics
 import trade_replayer.progress
 from trade_producer.metrics import Metrics
 
 _DOCKER = Path(__file__).resolve().parents[3] / "docker"
 _OURS = re.compile(r"\b((?:trade_producer|ohlc|feature_writer|replayer)_[a-z0-9_]+)")
-_MODULES = (feature_writer.metrics, ohlc_aggregator.counts, trade_replayer.progress)
+_MODULES = (feature_writer.metrics, ohlc_aggregator.metrics, trade_replayer.progress)
 
 
 @pytest.fixture(scope="module")

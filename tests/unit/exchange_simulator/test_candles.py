@@ -1,10 +1,10 @@
 import json
 from decimal import Decimal
 
+from exchange_simulator.formatting import NS, fixed
 from exchange_simulator.market.candles import official_candles
 from exchange_simulator.market.played import read_trades_files
 from exchange_simulator.market.trade_log import Row, TradeLog
-from exchange_simulator.text import NS, fixed
 from support.market_data import market_file
 
 

@@ -6,7 +6,7 @@ import msgspec
 
 from exchange_simulator.faults.model import Fault, RestKind
 from exchange_simulator.settings import SimulatorSettings
-from ohlc_core.settings.groups import ObservabilitySettings
+from ohlc_core.service.setting_groups import ObservabilitySettings
 
 PAGE = (Path(__file__).parents[3] / "docs" / "simulator.md").read_text()
 

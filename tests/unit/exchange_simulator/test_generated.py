@@ -1,9 +1,9 @@
 from itertools import islice, pairwise
 
+from exchange_simulator.formatting import NS
 from exchange_simulator.market.generated import generate
 from exchange_simulator.market.products import character
 from exchange_simulator.market.trade_log import Row
-from exchange_simulator.text import NS
 
 START = 1_790_000_000 * NS
 BTC = character("BTC/USD")

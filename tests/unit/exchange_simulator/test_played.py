@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
+from exchange_simulator.formatting import fixed, float_seconds
 from exchange_simulator.market.played import product_of_key, read_trades_files
-from exchange_simulator.text import fixed, float_seconds
-from ohlc_core.settings.base import SettingsError
+from ohlc_core.service.settings import SettingsError
 from support.market_data import market_file
 
 

@@ -7,8 +7,8 @@ from confluent_kafka import Message, TopicPartition
 
 from feature_writer import consumer as module
 from feature_writer.consumer import CandleConsumer
-from ohlc_core.settings.base import load
-from ohlc_core.settings.groups import KafkaSettings
+from ohlc_core.service.setting_groups import KafkaSettings
+from ohlc_core.service.settings import load
 
 
 class FakeConsumer:

@@ -6,7 +6,7 @@ import pytest
 
 from local_stack.demo_store import prepare_demo_store, set_demo_store_aside
 from local_stack.settings import StackSettings
-from ohlc_core.settings.base import load
+from ohlc_core.service.settings import load
 
 
 @pytest.fixture(autouse=True)

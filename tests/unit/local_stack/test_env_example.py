@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 from local_stack.env_example import default_text, settings_classes
-from ohlc_core.settings.base import documented
+from ohlc_core.service.settings import documented
 
 _ROOT = Path(__file__).resolve().parents[3]
 _LINE = re.compile(r"^#?([A-Z][A-Z0-9_]+)=(.*)$", re.MULTILINE)

@@ -8,8 +8,8 @@ from quixstreams.models.topics.exceptions import TopicNotFoundError
 from ohlc_aggregator import application
 from ohlc_aggregator.main import _build_patiently
 from ohlc_aggregator.settings import AggregatorSettings
-from ohlc_core.runtime.service import FatalError, Runtime
-from ohlc_core.settings.base import load
+from ohlc_core.service.runner import FatalError, Runtime
+from ohlc_core.service.settings import load
 
 
 def _not_found(*_: Any) -> None:

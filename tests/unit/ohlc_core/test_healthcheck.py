@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 from prometheus_client import CollectorRegistry
 
-from ohlc_core.runtime.health import Health, serve
-from ohlc_core.runtime.healthcheck import problem
+from ohlc_core.service.health import Health, serve
+from ohlc_core.service.healthcheck import problem
 
 
 class Clock:

@@ -11,15 +11,15 @@ from pathlib import Path
 import pytest
 from pydantic import Field, SecretStr
 
-from ohlc_core.runtime.service import FatalError, Runtime, run_service
-from ohlc_core.settings.base import SettingsError, load
-from ohlc_core.settings.groups import (
+from ohlc_core.service.runner import FatalError, Runtime, run_service
+from ohlc_core.service.setting_groups import (
     IntervalSettings,
     KafkaSettings,
     ObservabilitySettings,
     ProductSettings,
     RunSettings,
 )
+from ohlc_core.service.settings import SettingsError, load
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,7 @@ import pytest
 
 from ohlc_core.domain.candle import Candle
 from ohlc_features.reading import FeatureReader
-from ohlc_features.stores.local import LocalStore
+from ohlc_features.sql.store import LocalStore
 
 #: Writes candles into this test's store and returns a reader of it.
 Stored = Callable[..., FeatureReader]

@@ -6,9 +6,9 @@ from decimal import Decimal
 
 import pytest
 
-from ohlc_core.wire.codec import encode_candle
+from ohlc_core.messages.codec import encode_candle
+from ohlc_features.console.store import open_console
 from ohlc_features.errors import StoreRejectedError
-from ohlc_features.stores.console import open_console
 from support.candle_records import candle
 
 

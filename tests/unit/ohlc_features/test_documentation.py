@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ohlc_features.stores.local import LocalStore
+from ohlc_features.sql.store import LocalStore
 from support.candle_records import candle
 
 _PAGE = Path(__file__).resolve().parents[3] / "docs" / "feature-store.md"

@@ -13,7 +13,7 @@ import pytest
 
 from ohlc_core.domain.candle import Candle
 from ohlc_features.reading import FeatureReader
-from ohlc_features.stores.local import LocalStore
+from ohlc_features.sql.store import LocalStore
 from support.candle_records import candle
 from support.wait import wait_until
 

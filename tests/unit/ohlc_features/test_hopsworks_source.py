@@ -8,8 +8,8 @@ import requests
 
 from ohlc_core.domain.candle import Candle
 from ohlc_features.errors import StoreUnavailableError
+from ohlc_features.hopsworks.reader import HopsworksSource
 from ohlc_features.reading import FeatureReader
-from ohlc_features.reading.hopsworks_source import HopsworksSource
 from support.candle_records import MONDAY_MS, candle
 from support.played_feature_group import PlayedGroup, PlayedSession
 

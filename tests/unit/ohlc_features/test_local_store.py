@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from ohlc_features.errors import StoreRejectedError, StoreUnavailableError
-from ohlc_features.stores import sql_engine
-from ohlc_features.stores.local import LocalStore
+from ohlc_features.sql import engine as sql_engine
+from ohlc_features.sql.store import LocalStore
 from support.candle_records import candle
 from support.feature_db import expected_rows, stored_rows
 

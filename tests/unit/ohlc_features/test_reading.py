@@ -14,9 +14,9 @@ from ohlc_features.errors import StoreRejectedError
 from ohlc_features.reading import FeatureReader
 from ohlc_features.reading.frames import SCHEMA
 from ohlc_features.reading.times import moment_ms
-from ohlc_features.stores.local import LocalStore
-from ohlc_features.stores.sql_engine import open_engine
-from ohlc_features.stores.url import store_url
+from ohlc_features.sql.engine import open_engine
+from ohlc_features.sql.store import LocalStore
+from ohlc_features.sql.url import store_url
 from support.candle_records import MONDAY_MS, candle
 
 Stored = Callable[..., FeatureReader]

@@ -2,9 +2,9 @@
 
 import pytest
 
-from ohlc_core.settings.base import SettingsError, load
+from ohlc_core.service.settings import SettingsError, load
 from ohlc_features.settings import FeatureStoreSettings
-from ohlc_features.stores.url import store_url
+from ohlc_features.sql.url import store_url
 
 
 def test_default_is_the_local_store_in_the_data_folder() -> None:

@@ -2,8 +2,8 @@
 
 from decimal import Decimal
 
-from exchange_adapters.adapter import Position
 from ohlc_core.domain.trade import Trade
+from ohlc_exchanges.base import Position
 from trade_producer.contiguity import ProductStream
 from trade_producer.stream_outputs import Append, Begin, Gap
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from exchange_adapters.adapter import Subscribed, TradesSeen
-from exchange_adapters.kraken import Kraken
+from ohlc_exchanges.base import Subscribed, TradesSeen
+from ohlc_exchanges.kraken.adapter import Kraken
 from trade_producer.connection import Closed, FrameArrived, Inbox, Opened
 from trade_producer.feed import Feed, FeedEvent, Heard, Lost
 

@@ -1,9 +1,9 @@
 from decimal import Decimal
 
 from ohlc_core.domain.trade import Trade
-from ohlc_core.wire.codec import encode_trades
+from ohlc_core.messages.codec import encode_trades
+from ohlc_history.trade_table import table_of
 from trade_replayer.records import records_of
-from trade_replayer.tables import table_of
 
 TRADES = [
     Trade(str(number), Decimal("84098.40000"), Decimal("0.00000001"), "buy", 1_000_000 + number)

@@ -5,10 +5,10 @@ from typing import cast
 
 import pytest
 
-from exchange_adapters.adapter import Position
+from ohlc_backfill.topic_state import ReplayedSoFar
 from ohlc_core.domain.trade import ProductKey, Trade
-from ohlc_core.wire.codec import decode_trades_topic
-from ohlc_core.wire.messages import (
+from ohlc_core.messages.codec import decode_trades_topic
+from ohlc_core.messages.records import (
     GapMessage,
     Source,
     StartMessage,
@@ -16,13 +16,13 @@ from ohlc_core.wire.messages import (
     TradesTopicMessage,
     WatermarkMessage,
 )
-from trade_replayer.order import DisorderError
+from ohlc_exchanges.base import Position
+from ohlc_history.deduplicate import DisorderError
+from ohlc_history.trade_table import RawBatch, RejectedRow, table_of
 from trade_replayer.progress import ProductProgress
 from trade_replayer.publisher import Publisher
 from trade_replayer.records import TradesRecord
 from trade_replayer.replay import Job, ProductReplay
-from trade_replayer.tables import RawBatch, RejectedRow, table_of
-from trade_replayer.topic_state import ReplayedSoFar
 
 KEY = ProductKey("kraken", "BTC/USD")
 SECOND = 1_000_000

@@ -1,6 +1,6 @@
 import pytest
 
-from ohlc_core.settings.base import SettingsError, load
+from ohlc_core.service.settings import SettingsError, load
 from trade_replayer.run_id import run_id
 from trade_replayer.settings import ReplayerSettings
 

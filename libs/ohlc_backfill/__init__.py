@@ -1,0 +1,1 @@
+"""Backfills: their end, their proof, and the verification of candles."""

@@ -1,0 +1,168 @@
+"""A backfill's proof: the store against candles recomputed from the trades on the run's topic."""
+
+import time
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+import msgspec
+import polars as pl
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from ohlc_backfill.topic_state import replayed_so_far
+from ohlc_backfill.verification.compare import Comparison, ProductComparer
+from ohlc_backfill.verification.expected import ExpectedRows
+from ohlc_backfill.verification.stored import StoredRows
+from ohlc_core.domain.interval import Interval
+from ohlc_core.domain.trade import ProductKey
+from ohlc_core.kafka.config import consumer_config
+from ohlc_core.service.runner import FatalError
+from ohlc_core.service.setting_groups import KafkaSettings
+from ohlc_history.trade_table import TRADE_TABLE
+
+_TRADES_AT_ONCE = 100_000
+_SILENCE_SECONDS = 60.0
+
+
+class _Trade(msgspec.Struct, gc=False):
+    trade_id: str
+    price: msgspec.Raw
+    quantity: msgspec.Raw
+    side: str
+    timestamp_us: int
+
+
+class _Record(msgspec.Struct):
+    """Any record of the topic; read here anew, so that a fault in the codec shows."""
+
+    type: str
+    trades: list[_Trade] = msgspec.field(default_factory=list)
+    from_us: int = 0
+
+
+_decode = msgspec.json.Decoder(_Record).decode
+
+
+class RunCheck(NamedTuple):
+    """The verdict over a run."""
+
+    trades: int
+    comparisons: list[Comparison]
+
+
+class _Product:
+    """One product's records on their way into the comparison."""
+
+    def __init__(self, key: ProductKey, until_us: int) -> None:
+        self.key = key
+        self.until_us = until_us
+        self.comparer: ProductComparer | None = None
+        self._waiting: list[_Trade] = []
+
+    def take(
+        self, record: _Record, begin: Callable[[ProductKey, int, int], ProductComparer]
+    ) -> None:
+        if self.comparer is None:
+            from_us = record.from_us if record.type == "start" else 0
+            self.comparer = begin(self.key, from_us, self.until_us)
+        if record.type == "gap":
+            self.flush()
+            self.comparer.rows.gap()
+        self._waiting += record.trades
+        if len(self._waiting) >= _TRADES_AT_ONCE:
+            self.flush()
+
+    def flush(self) -> None:
+        trades, self._waiting = self._waiting, []
+        if self.comparer is not None and trades:
+            self.comparer.add(self.comparer.rows.add(_table(trades)))
+
+
+def check_run(
+    settings: KafkaSettings,
+    topic: str,
+    keys: Sequence[ProductKey],
+    intervals: Sequence[Interval],
+    stored: StoredRows,
+    *,
+    fill: bool = False,
+    progress: Callable[[int], None] = lambda _trades: None,
+) -> RunCheck:
+    """Recompute every candle of the run from its topic and compare it with the store.
+
+    Raises:
+        FatalError: the topic can not be read, or a product was not replayed to its end.
+        SourceError: the store can not be read.
+    """
+    ends = replayed_so_far(settings, topic, keys)
+    unfinished = [str(key) for key, state in ends.items() if state.final_us is None]
+    if unfinished:
+        raise FatalError(f"topic {topic} has no end of {', '.join(unfinished)}")
+
+    def begin(key: ProductKey, from_us: int, to_us: int) -> ProductComparer:
+        return ProductComparer(stored, ExpectedRows(key, intervals, from_us, to_us, fill=fill))
+
+    products = {str(key).encode(): _Product(key, ends[key].final_us or 0) for key in keys}
+    read = 0
+    for message in _messages(settings, topic):
+        product = products.get(message.key() or b"")
+        if product is not None:
+            record = _decode(message.value() or b"")
+            product.take(record, begin)
+            read += len(record.trades)
+            progress(read)
+    return _verdict(products.values())
+
+
+def _verdict(products: Iterable[_Product]) -> RunCheck:
+    comparisons: list[Comparison] = []
+    trades = 0
+    for product in products:
+        product.flush()
+        if product.comparer is not None:
+            comparisons += product.comparer.finish()
+            trades += product.comparer.rows.trades
+    return RunCheck(trades, comparisons)
+
+
+def _table(trades: list[_Trade]) -> pl.DataFrame:
+    return pl.DataFrame(
+        {
+            "trade_id": [trade.trade_id for trade in trades],
+            "price": [bytes(trade.price).decode() for trade in trades],
+            "quantity": [bytes(trade.quantity).decode() for trade in trades],
+            "side": [trade.side for trade in trades],
+            "timestamp_us": [trade.timestamp_us for trade in trades],
+        },
+        schema=TRADE_TABLE,
+    )
+
+
+def _messages(settings: KafkaSettings, topic: str) -> Iterator[Message]:
+    """Yield the topic's records up to its present end, each partition's in order."""
+    config = consumer_config(settings, f"backfill-check-{uuid.uuid4().hex[:12]}")
+    config.pop("group.instance.id", None)
+    consumer = Consumer(
+        config | {"enable.partition.eof": True, "queued.max.messages.kbytes": 32 * 1024}
+    )
+    try:
+        metadata = consumer.list_topics(topic, timeout=_SILENCE_SECONDS).topics[topic]
+        unread = set(metadata.partitions)
+        consumer.assign([TopicPartition(topic, partition, 0) for partition in unread])
+        deadline = time.monotonic() + _SILENCE_SECONDS
+        while unread:
+            if time.monotonic() > deadline:
+                raise FatalError(f"topic {topic} could not be read to its end")
+            for message in consumer.consume(200, timeout=0.1):
+                deadline = time.monotonic() + _SILENCE_SECONDS
+                error = message.error()
+                if error is None:
+                    yield message
+                elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - its only name
+                    unread.discard(message.partition())
+                else:
+                    raise KafkaException(error)
+    except KafkaException as error:
+        raise FatalError(f"topic {topic} could not be read: {error.args[0].str()}") from None
+    finally:
+        consumer.close()

@@ -1,0 +1,107 @@
+"""Bytes of the messages: canonical UTF-8 JSON, the same bytes for the same values.
+
+Written by hand where numbers occur, because no JSON library writes a small decimal
+(``0.00000001``) in plain notation.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from ohlc_core.domain.candle import Candle
+from ohlc_core.domain.decimals import canonical
+from ohlc_core.domain.trade import Trade
+from ohlc_core.messages.records import (
+    DeadLetter,
+    TradesMessage,
+    TradesTopicMessage,
+)
+
+
+class MalformedMessageError(ValueError):
+    """A record is not one of the contract's messages; the text says where it differs."""
+
+
+_trades_topic: msgspec.json.Decoder[TradesTopicMessage] = msgspec.json.Decoder(TradesTopicMessage)
+_candle = msgspec.json.Decoder(Candle)
+_dead_letter = msgspec.json.Decoder(DeadLetter)
+_encoder = msgspec.json.Encoder()
+
+
+def _text(value: str | None) -> str:
+    return _encoder.encode(value).decode()
+
+
+def _trade_json(trade: Trade) -> str:
+    return (
+        f'{{"trade_id":{_text(trade.trade_id)},"price":{canonical(trade.price)}'
+        f',"quantity":{canonical(trade.quantity)},"side":"{trade.side}"'
+        f',"timestamp_us":{trade.timestamp_us}}}'
+    )
+
+
+def encode_trades(exchange: str, product_id: str, source: str, trades: Sequence[Trade]) -> bytes:
+    """Return the bytes of one ``trades`` record."""
+    body = ",".join(map(_trade_json, trades))
+    return (
+        f'{{"type":"trades","exchange":{_text(exchange)},"product_id":{_text(product_id)}'
+        f',"source":"{source}","trades":[{body}]}}'
+    ).encode()
+
+
+def encode(message: TradesTopicMessage | DeadLetter) -> bytes:
+    """Return the bytes of a record of the ``trades`` topic or of a dead-letter topic."""
+    if isinstance(message, TradesMessage):
+        return encode_trades(message.exchange, message.product_id, message.source, message.trades)
+    return _encoder.encode(message)
+
+
+def decode_trades_topic(value: bytes) -> TradesTopicMessage:
+    """Read a record of the ``trades`` topic; numbers become exact decimals.
+
+    Raises:
+        MalformedMessageError: the value is not JSON or not one of the four messages.
+    """
+    try:
+        return _trades_topic.decode(value)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise MalformedMessageError(str(error)) from None
+
+
+def encode_candle(candle: Candle) -> bytes:
+    """Return the bytes of one ``ohlc`` record."""
+    c = candle
+    return (
+        f'{{"type":"candle","exchange":{_text(c.exchange)},"product_id":{_text(c.product_id)}'
+        f',"interval":"{c.interval}","window_start_ms":{c.window_start_ms}'
+        f',"window_end_ms":{c.window_end_ms},"open":{canonical(c.open)}'
+        f',"high":{canonical(c.high)},"low":{canonical(c.low)},"close":{canonical(c.close)}'
+        f',"volume":{canonical(c.volume)},"vwap":{canonical(c.vwap)}'
+        f',"trade_count":{c.trade_count},"buy_volume":{canonical(c.buy_volume)}'
+        f',"first_trade_id":{_text(c.first_trade_id)},"last_trade_id":{_text(c.last_trade_id)}'
+        f',"complete":{"true" if c.complete else "false"},"revision":{c.revision}}}'
+    ).encode()
+
+
+def decode_candle(value: bytes) -> Candle:
+    """Read a record of the ``ohlc`` topic.
+
+    Raises:
+        MalformedMessageError: the value is not JSON or not a candle.
+    """
+    try:
+        return _candle.decode(value)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise MalformedMessageError(str(error)) from None
+
+
+def decode_dead_letter(value: bytes) -> DeadLetter:
+    """Read a record of a dead-letter topic.
+
+    Raises:
+        MalformedMessageError: the value is not JSON or not a dead letter.
+    """
+    try:
+        return _dead_letter.decode(value)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise MalformedMessageError(str(error)) from None

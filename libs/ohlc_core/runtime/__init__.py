@@ -1,1 +1,0 @@
-"""What makes a process a well-behaved service: exit codes, signals, logs, metrics, health."""

@@ -1,0 +1,1 @@
+"""The frame of every service: settings, logs, health, signals, exit codes."""

@@ -1,0 +1,114 @@
+"""The frame every service runs in: settings, logs, signals, exit codes.
+
+Exit codes: 0 done, or stopped by SIGTERM or SIGINT after flushing; 2 wrong settings; 1 anything
+it could not recover from.
+"""
+
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from types import FrameType
+from typing import NoReturn, TypeVar
+
+from loguru import logger
+
+from ohlc_core.kafka.config import BrokerUnavailableError, StoppedError
+from ohlc_core.service.garbage import collect_rarely
+from ohlc_core.service.health import Health, serve
+from ohlc_core.service.logs import configure_logs
+from ohlc_core.service.setting_groups import ObservabilitySettings
+from ohlc_core.service.settings import SettingsError, documented, load
+
+S = TypeVar("S", bound=ObservabilitySettings)
+
+
+class FatalError(RuntimeError):
+    """Something a service can not recover from; the text is one line with the remedy."""
+
+
+class Runtime:
+    """What the frame hands to a service.
+
+    Attributes:
+        stop: set once SIGTERM or SIGINT arrived: finish the work at hand, flush and return.
+        health: declare parts and note their progress here.
+    """
+
+    def __init__(self) -> None:
+        self.stop = threading.Event()
+        self.health = Health()
+
+
+def run_service(name: str, settings_type: type[S], run: Callable[[S, Runtime], None]) -> NoReturn:
+    """Read settings, run the service, and exit the process with the contract's code.
+
+    ``run`` returns when it is done or soon after ``Runtime.stop`` is set. SettingsError raised
+    late (e.g. a product the exchange does not know) still means exit code 2.
+    """
+    sys.exit(_exit_code(name, settings_type, run))
+
+
+def _exit_code(name: str, settings_type: type[S], run: Callable[[S, Runtime], None]) -> int:
+    if len(sys.argv) > 1:
+        return _explain(name, settings_type, sys.argv[1:])
+    try:
+        settings = load(settings_type)
+        configure_logs(name, settings)
+        runtime = Runtime()
+        _stop_on_signals(runtime)
+        _serve_metrics(settings, runtime)
+        collect_rarely()
+        run(settings, runtime)
+    except SettingsError as error:
+        sys.stderr.write(f"{name}: wrong setting: {error}\n")
+        return 2
+    except StoppedError as error:
+        logger.info("{}", error)
+    except (FatalError, BrokerUnavailableError) as error:
+        logger.error("{}", error)
+        return 1
+    except Exception:  # the last resort: anything else is a defect, told whole
+        logger.exception("unexpected error")
+        return 1
+    return 0
+
+
+def _explain(name: str, settings_type: type[S], arguments: list[str]) -> int:
+    """Print the settings for ``--help``; say that there are no arguments for anything else."""
+    if arguments not in (["--help"], ["-h"]):
+        sys.stderr.write(
+            f"{name}: wrong arguments: {' '.join(arguments)}; it takes none: its settings are "
+            f"environment variables, listed by {name} --help\n"
+        )
+        return 2
+    lines = [f"{name} reads these environment variables, and the file .env:", ""]
+    lines += [
+        f"  {variable}: {field.description}"
+        for variable, field in documented([settings_type]).items()
+    ]
+    sys.stdout.write("\n".join(lines) + "\n")
+    return 0
+
+
+def _stop_on_signals(runtime: Runtime) -> None:
+    def stop(number: int, _frame: FrameType | None) -> None:
+        runtime.stop.set()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+
+
+def _serve_metrics(settings: ObservabilitySettings, runtime: Runtime) -> None:
+    if settings.metrics_port is None:
+        return
+    try:
+        server = serve(runtime.health, settings.metrics_host, settings.metrics_port)
+    except OSError as error:
+        raise SettingsError(
+            f"METRICS_PORT was {settings.metrics_port} ({error.strerror}); "
+            "allowed: a free port, or 0 for any"
+        ) from None
+    logger.info(
+        "metrics and health at http://{}:{}/", settings.metrics_host, server.server_address[1]
+    )

@@ -1,0 +1,1 @@
+"""Binance: everything of this exchange."""

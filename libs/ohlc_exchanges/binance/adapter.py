@@ -1,0 +1,219 @@
+"""Binance spot: ``<symbol>@trade`` streams, REST ``historicalTrades`` by id.
+
+Trade ids count up by one within a symbol. Times are milliseconds over both ways. An unknown
+symbol's stream is acknowledged and silent, so products are checked over REST. A connection lives
+24 hours at most.
+"""
+
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from ohlc_core.domain.trade import Side, Trade
+from ohlc_exchanges.base import (
+    Alive,
+    ExchangeAdapter,
+    ExchangeError,
+    Fetch,
+    FrameData,
+    FrameEvent,
+    MalformedResponseError,
+    Page,
+    Position,
+    ReconnectAsked,
+    Request,
+    Response,
+    Subscribed,
+    SubscriptionRejected,
+    TradesSeen,
+    UnknownProductError,
+)
+from ohlc_exchanges.names import ProductNames
+from ohlc_exchanges.parsing import trade_of
+from ohlc_exchanges.status import check_answer, words_of
+
+_PAGE_LIMIT = 1_000
+_US_PER_MS = 1_000
+_INVALID_SYMBOL = -1121
+
+
+class _Trade(msgspec.Struct):
+    t: int
+    p: Decimal
+    q: Decimal
+    T: int
+    m: bool
+
+
+class _Frame(msgspec.Struct):
+    e: str = ""
+    s: str = ""
+    E: int = 0
+    data: msgspec.Raw = msgspec.Raw(b"")
+    id: int | None = None
+    result: msgspec.Raw = msgspec.Raw(b"")
+    code: int = 0
+    msg: str = ""
+    error: Any = None
+
+
+class _Row(msgspec.Struct):
+    id: int
+    price: Decimal
+    qty: Decimal
+    time: int
+    isBuyerMaker: bool  # noqa: N815 - Binance's name
+
+
+class _Aggregate(msgspec.Struct):
+    f: int
+
+
+class _Error(msgspec.Struct):
+    code: int = 0
+    msg: str = ""
+
+
+class _ServerTime(msgspec.Struct):
+    serverTime: int  # noqa: N815 - Binance's name
+
+
+_frame = msgspec.json.Decoder(_Frame)
+_trade = msgspec.json.Decoder(_Trade)
+_rows = msgspec.json.Decoder(list[_Row])
+_aggregates = msgspec.json.Decoder(list[_Aggregate])
+_error = msgspec.json.Decoder(_Error)
+_server_time = msgspec.json.Decoder(_ServerTime)
+_encode = msgspec.json.Encoder().encode
+
+
+def native_name(product_id: str) -> str:
+    """Return Binance's symbol: ``BTC/USDT`` -> ``BTCUSDT``."""
+    return product_id.replace("/", "").replace("-", "").upper()
+
+
+class Binance(ExchangeAdapter):
+    """Binance spot (github.com/binance/binance-spot-api-docs)."""
+
+    name = "binance"
+    ws_url = "wss://stream.binance.com:9443/ws"
+    rest_url = "https://api.binance.com"
+    has_sequential_ids = True
+    snapshot_on_subscribe = False
+    tells_time = False
+    tells_unknown_products = False
+    # historicalTrades weighs 25 of 6000 a minute: 240 calls a minute, and some to spare.
+    rest_interval_seconds = 0.3
+    # Every ping is answered, and pings go out each second.
+    silence_seconds = 10.0
+    max_connection_age_seconds = 24 * 3600.0
+    # Documented: 300 attempts in 5 minutes.
+    connection_attempts = (200, 300.0)
+
+    def __init__(self) -> None:
+        self._names = ProductNames(native_name)
+
+    def subscribe_frames(self, product_ids: Sequence[str]) -> list[str]:
+        """Subscribe to all at once: more than five messages a second end the connection."""
+        self._names.remember(product_ids)
+        streams = [f"{native_name(product).lower()}@trade" for product in product_ids]
+        return [_encode({"method": "SUBSCRIBE", "params": streams, "id": 1}).decode()]
+
+    def ping_frame(self) -> None:
+        """Return None: the websocket's own ping does."""
+        return
+
+    def events(self, data: FrameData) -> list[FrameEvent]:
+        """Return what a frame says."""
+        head = _frame.decode(data)
+        if bytes(head.data):
+            return self.events(head.data)  # a combined stream's wrapping
+        if head.e == "trade":
+            product = self._names.configured(head.s)
+            trade = _live_trade(_trade.decode(data))
+            return [Alive(head.E * _US_PER_MS), TradesSeen(product, (trade,), False)]
+        if head.e == "serverShutdown":
+            return [ReconnectAsked("serverShutdown")]
+        if head.code or head.error is not None:
+            words = head.msg or str(head.error)
+            return [SubscriptionRejected("", f"{words} (code {head.code})")]
+        if head.id is not None and bytes(head.result):
+            return [Subscribed(product) for product in self._names.all]
+        raise ValueError(f"a frame of an undocumented event {head.e!r}")
+
+    def check(self, response: Response) -> None:
+        """Raise what a status or Binance's error code stands for."""
+        if response.status == 400:
+            try:
+                code = _error.decode(response.body).code
+            except msgspec.MsgspecError:
+                code = 0
+            if code == _INVALID_SYMBOL:
+                raise UnknownProductError(words_of(response))
+        check_answer(response)
+
+    def product_check(self, product_id: str) -> Request:
+        """Ask for one trade."""
+        return Request("/api/v3/trades", {"symbol": native_name(product_id), "limit": "1"})
+
+    def exchange_time_us(self, fetch: Fetch) -> int | None:
+        """Ask ``/api/v3/time``."""
+        try:
+            answer = fetch(Request("/api/v3/time", {}))
+            return _server_time.decode(answer.body).serverTime * _US_PER_MS
+        except (msgspec.MsgspecError, ExchangeError):
+            return None
+
+    def pages_from_time(self, product_id: str, from_us: int, fetch: Fetch) -> Iterator[Page]:
+        """Find the first id at the time by an aggregate trade, then page by id."""
+        symbol = native_name(product_id)
+        start_ms = str(from_us // _US_PER_MS)
+        params = {"symbol": symbol, "startTime": start_ms, "limit": "1"}
+        body = fetch(Request("/api/v3/aggTrades", params)).body
+        try:
+            aggregates = _aggregates.decode(body)
+        except msgspec.MsgspecError as error:
+            raise MalformedResponseError(f"Binance's history: {error}") from None
+        if not aggregates:
+            yield Page((), more=False)
+            return
+        yield from _pages_after(symbol, aggregates[0].f - 1, fetch)
+
+    def pages_after(self, product_id: str, position: Position, fetch: Fetch) -> Iterator[Page]:
+        """Page by id."""
+        return _pages_after(native_name(product_id), int(position.trade_id), fetch)
+
+
+def _pages_after(symbol: str, last_id: int, fetch: Fetch) -> Iterator[Page]:
+    while True:
+        params = {"symbol": symbol, "fromId": str(last_id + 1), "limit": str(_PAGE_LIMIT)}
+        body = fetch(Request("/api/v3/historicalTrades", params)).body
+        try:
+            trades = [_history_trade(row) for row in _rows.decode(body)]
+        except (msgspec.MsgspecError, ValueError, ArithmeticError) as error:
+            raise MalformedResponseError(f"Binance's history: {error}") from None
+        new = sorted(
+            (trade for trade in trades if int(trade.trade_id) > last_id),
+            key=lambda trade: int(trade.trade_id),
+        )
+        if not new:
+            yield Page((), more=False)
+            return
+        yield Page(tuple(new), more=True)
+        last_id = int(new[-1].trade_id)
+
+
+def _live_trade(row: _Trade) -> Trade:
+    side = _side(row.m)
+    return trade_of(str(row.t), row.p, row.q, side, row.T * _US_PER_MS)
+
+
+def _history_trade(row: _Row) -> Trade:
+    side = _side(row.isBuyerMaker)
+    return trade_of(str(row.id), row.price, row.qty, side, row.time * _US_PER_MS)
+
+
+def _side(buyer_is_maker: bool) -> Side:
+    return "sell" if buyer_is_maker else "buy"

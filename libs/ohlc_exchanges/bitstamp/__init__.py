@@ -1,0 +1,1 @@
+"""Bitstamp: everything of this exchange."""

@@ -1,0 +1,206 @@
+"""Bitstamp: ``live_trades`` channels, REST transactions of the last day.
+
+Ids ascend but are shared by all pairs, so they order and de-duplicate and reveal no gap. History
+goes back one day, in whole seconds. So after every connection the overlap with history is what
+closes a gap, and an absence of more than a day can not be closed at all.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from decimal import Decimal
+
+import msgspec
+
+from ohlc_core.domain.trade import Side, Trade
+from ohlc_exchanges.base import (
+    Alive,
+    ExchangeAdapter,
+    Fetch,
+    FrameData,
+    FrameEvent,
+    HistoryTooShortError,
+    MalformedResponseError,
+    Page,
+    Position,
+    ReconnectAsked,
+    Request,
+    Response,
+    Subscribed,
+    SubscriptionRejected,
+    TradesSeen,
+    UnknownProductError,
+)
+from ohlc_exchanges.names import ProductNames
+from ohlc_exchanges.parsing import by_sequential_id, trade_of
+from ohlc_exchanges.status import check_answer, words_of
+
+_CHANNEL = "live_trades_"
+_S = 1_000_000
+
+# The spans the exchange offers, the shortest first: a short absence costs a short answer.
+_SPANS = ("hour", "day")
+
+
+class _LiveTrade(msgspec.Struct):
+    id: int
+    type: int
+    amount_str: Decimal
+    price_str: Decimal
+    microtimestamp: str
+
+
+class _Frame(msgspec.Struct):
+    event: str
+    channel: str = ""
+    data: msgspec.Raw = msgspec.Raw(b"{}")
+
+
+class _ErrorData(msgspec.Struct):
+    message: str = ""
+
+
+class _Row(msgspec.Struct):
+    date: str
+    tid: str | int
+    price: Decimal
+    type: str | int
+    amount: Decimal
+
+
+_frame = msgspec.json.Decoder(_Frame)
+_live = msgspec.json.Decoder(_LiveTrade)
+_error = msgspec.json.Decoder(_ErrorData)
+_rows = msgspec.json.Decoder(list[_Row])
+_encode = msgspec.json.Encoder().encode
+
+
+def native_name(product_id: str) -> str:
+    """Return Bitstamp's pair: ``BTC/USD`` -> ``btcusd``."""
+    return product_id.replace("/", "").replace("-", "").lower()
+
+
+class Bitstamp(ExchangeAdapter):
+    """Bitstamp (www.bitstamp.net/websocket/v2, www.bitstamp.net/api)."""
+
+    name = "bitstamp"
+    ws_url = "wss://ws.bitstamp.net"
+    rest_url = "https://www.bitstamp.net"
+    has_sequential_ids = False
+    snapshot_on_subscribe = False
+    tells_time = False
+    tells_unknown_products = False
+    # Documented: 10,000 calls in 10 minutes; this is far below.
+    rest_interval_seconds = 0.5
+    # Its heartbeat is answered at once, and goes out each second.
+    silence_seconds = 10.0
+    max_connection_age_seconds = 90 * 86_400.0
+    connection_attempts = (60, 60.0)
+
+    def __init__(self) -> None:
+        self._names = ProductNames(native_name)
+
+    def subscribe_frames(self, product_ids: Sequence[str]) -> list[str]:
+        """Subscribe one by one: frames of 512 bytes or more end the connection."""
+        self._names.remember(product_ids)
+        return [
+            _text("bts:subscribe", {"channel": _CHANNEL + native_name(product)})
+            for product in product_ids
+        ]
+
+    def ping_frame(self) -> str:
+        """Return Bitstamp's heartbeat, which is answered."""
+        return '{"event":"bts:heartbeat"}'
+
+    def events(self, data: FrameData) -> list[FrameEvent]:
+        """Return what a frame says."""
+        frame = _frame.decode(data)
+        product = self._names.configured(frame.channel.removeprefix(_CHANNEL))
+        match frame.event:
+            case "trade":
+                trade = _live_trade(_live.decode(frame.data))
+                return [TradesSeen(product, (trade,), is_snapshot=False)]
+            case "bts:subscription_succeeded":
+                return [Subscribed(product)]
+            case "bts:heartbeat":
+                return [Alive()]
+            case "bts:request_reconnect":
+                return [ReconnectAsked(frame.event)]
+            case "bts:error":
+                words = _error.decode(frame.data).message or "bts:error"
+                return [SubscriptionRejected(product if frame.channel else "", words)]
+        raise ValueError(f"a frame of an undocumented event {frame.event!r}")
+
+    def check(self, response: Response) -> None:
+        """Raise what a status stands for; 404 is an unknown pair."""
+        if response.status == 404:
+            raise UnknownProductError(f"HTTP 404 {words_of(response)[:80]}")
+        check_answer(response)
+
+    def product_check(self, product_id: str) -> Request:
+        """Ask for the last minute's trades."""
+        return _transactions(product_id, "minute")
+
+    def pages_from_time(self, product_id: str, from_us: int, fetch: Fetch) -> Iterator[Page]:
+        """Ask for the shortest span that reaches back to the time, at most a day."""
+        # Rows are in whole seconds, cut off.
+        second = from_us // _S * _S
+        trades, _ = _reaching(product_id, fetch, lambda oldest: oldest.timestamp_us < second)
+        yield Page(tuple(t for t in trades if t.timestamp_us >= second), more=False)
+
+    def pages_after(self, product_id: str, position: Position, fetch: Fetch) -> Iterator[Page]:
+        """Ask for the shortest span that reaches back to the position, and yield all of it.
+
+        What a lost frame left out lies before the position, and only the overlap shows it.
+
+        Raises:
+            HistoryTooShortError: no span does.
+        """
+        last_id = int(position.trade_id)
+        trades, reaches = _reaching(product_id, fetch, lambda t: int(t.trade_id) <= last_id)
+        if not reaches and trades:
+            raise HistoryTooShortError(
+                "Bitstamp's history goes back one day only", trades[0].timestamp_us + _S
+            )
+        yield Page(tuple(trades), more=False)
+
+
+def _transactions(product_id: str, span: str) -> Request:
+    return Request(f"/api/v2/transactions/{native_name(product_id)}/", {"time": span})
+
+
+def _reaching(
+    product_id: str, fetch: Fetch, is_behind: Callable[[Trade], bool]
+) -> tuple[list[Trade], bool]:
+    """Return the trades of the shortest span whose oldest one is behind, and whether it is."""
+    trades: list[Trade] = []
+    for span in _SPANS:
+        body = fetch(_transactions(product_id, span)).body
+        try:
+            trades = sorted((_row_trade(row) for row in _rows.decode(body)), key=by_sequential_id)
+        except (msgspec.MsgspecError, ValueError, ArithmeticError) as error:
+            raise MalformedResponseError(f"Bitstamp's history: {error}") from None
+        if trades and is_behind(trades[0]):
+            return trades, True
+    return trades, False
+
+
+def _text(event: str, data: dict[str, str]) -> str:
+    return _encode({"event": event, "data": data}).decode()
+
+
+def _live_trade(row: _LiveTrade) -> Trade:
+    return trade_of(
+        str(row.id), row.price_str, row.amount_str, _side(row.type), int(row.microtimestamp)
+    )
+
+
+def _row_trade(row: _Row) -> Trade:
+    return trade_of(
+        str(int(row.tid)), row.price, row.amount, _side(int(row.type)), int(row.date) * _S
+    )
+
+
+def _side(kind: int) -> Side:
+    """Return the taker's side: 0 bought, 1 sold."""
+    if kind not in (0, 1):
+        raise ValueError(f"type was {kind}; expected 0 or 1")
+    return "sell" if kind else "buy"

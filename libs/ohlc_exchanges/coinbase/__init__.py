@@ -1,0 +1,1 @@
+"""Coinbase: everything of this exchange."""

@@ -1,0 +1,190 @@
+"""Coinbase Exchange: websocket channels ``matches`` and ``heartbeat``, REST trades by id.
+
+Trade ids count up by one within a product. ``side`` is the maker's, so the taker did the
+opposite. Coinbase warns that messages can be dropped from ``matches`` and has each heartbeat tell
+the newest trade's id (0 in recordings of 2019 and 2020, which tells nothing).
+"""
+
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+from typing import Literal
+
+import msgspec
+
+from ohlc_core.domain.trade import Side, Trade
+from ohlc_exchanges.base import (
+    Alive,
+    ExchangeAdapter,
+    ExchangeError,
+    Fetch,
+    FrameData,
+    FrameEvent,
+    MalformedResponseError,
+    NewestTold,
+    Page,
+    Position,
+    Request,
+    Response,
+    Subscribed,
+    SubscriptionRejected,
+    TradesSeen,
+    UnknownProductError,
+)
+from ohlc_exchanges.names import ProductNames
+from ohlc_exchanges.newest_first import DescendingHistory
+from ohlc_exchanges.parsing import rfc3339_us, trade_of
+from ohlc_exchanges.status import check_answer, words_of
+
+_PAGE_LIMIT = 1_000
+_S = 1_000_000
+
+
+class _Row(msgspec.Struct):
+    trade_id: int
+    side: Literal["buy", "sell"]
+    size: Decimal
+    price: Decimal
+    time: str
+
+
+class _Channel(msgspec.Struct):
+    name: str
+    product_ids: list[str] = []
+
+
+class _Frame(msgspec.Struct):
+    type: str
+    product_id: str = ""
+    time: str = ""
+    last_trade_id: int = 0
+    channels: list[_Channel] = []
+    message: str = ""
+    reason: str = ""
+
+
+class _Time(msgspec.Struct):
+    epoch: Decimal
+
+
+_frame = msgspec.json.Decoder(_Frame)
+_match = msgspec.json.Decoder(_Row)
+_rows = msgspec.json.Decoder(list[_Row])
+_time = msgspec.json.Decoder(_Time)
+_encode = msgspec.json.Encoder().encode
+
+
+def native_name(product_id: str) -> str:
+    """Return Coinbase's name: ``BTC/USD`` -> ``BTC-USD``."""
+    return product_id.replace("/", "-").upper()
+
+
+class Coinbase(ExchangeAdapter):
+    """Coinbase Exchange (docs.cdp.coinbase.com, Exchange websocket feed)."""
+
+    name = "coinbase"
+    ws_url = "wss://ws-feed.exchange.coinbase.com"
+    rest_url = "https://api.exchange.coinbase.com"
+    has_sequential_ids = True
+    # `last_match` repeats the newest trade: it shows whether any were missed.
+    snapshot_on_subscribe = True
+    tells_time = True
+    tells_unknown_products = True
+    # Public REST: 10 calls a second and address.
+    rest_interval_seconds = 0.15
+    # Heartbeats come every second and product.
+    silence_seconds = 5.0
+    # Documented: 8 connections a second and address; this is far below.
+    connection_attempts = (60, 60.0)
+
+    def __init__(self) -> None:
+        self._names = ProductNames(native_name)
+
+    def subscribe_frames(self, product_ids: Sequence[str]) -> list[str]:
+        """Subscribe to matches and heartbeats; due within 5 s of connecting."""
+        self._names.remember(product_ids)
+        message = {
+            "type": "subscribe",
+            "product_ids": [native_name(product) for product in product_ids],
+            "channels": ["matches", "heartbeat"],
+        }
+        return [_encode(message).decode()]
+
+    def ping_frame(self) -> None:
+        """Return None: heartbeats are subscribed to."""
+        return
+
+    def events(self, data: FrameData) -> list[FrameEvent]:
+        """Return what a frame says."""
+        head = _frame.decode(data)
+        if head.type in ("match", "last_match"):
+            trade = _to_trade(_match.decode(data))
+            product = self._names.configured(head.product_id)
+            return [TradesSeen(product, (trade,), head.type == "last_match")]
+        if head.type == "heartbeat":
+            product = self._names.configured(head.product_id)
+            told = [NewestTold(product, head.last_trade_id)] if head.last_trade_id else []
+            return [Alive(rfc3339_us(head.time)), *told]
+        if head.type == "subscriptions":
+            matches = [channel for channel in head.channels if channel.name == "matches"]
+            return [
+                Subscribed(self._names.configured(product))
+                for channel in matches
+                for product in channel.product_ids
+            ] or [Alive()]
+        if head.type == "error":
+            words = f"{head.message}: {head.reason}" if head.reason else head.message
+            return [self._rejection(words)]
+        raise ValueError(f"a frame of an undocumented type {head.type!r}")
+
+    def _rejection(self, words: str) -> SubscriptionRejected:
+        # One wrong product makes Coinbase refuse the whole request; its words name the product.
+        named = next((p for p in self._names.all if native_name(p) in words), "")
+        is_unknown = "not a valid product" in words
+        return SubscriptionRejected(named if is_unknown else "", words, is_unknown)
+
+    def check(self, response: Response) -> None:
+        """Raise what a status stands for; 404 is an unknown product."""
+        if response.status == 404:
+            raise UnknownProductError(f"HTTP 404 {words_of(response)}")
+        if response.status == 400 and b"product" in response.body.lower():
+            raise UnknownProductError(f"HTTP 400 {words_of(response)}")
+        check_answer(response)
+
+    def product_check(self, product_id: str) -> Request:
+        """Ask for one trade."""
+        return Request(f"/products/{native_name(product_id)}/trades", {"limit": "1"})
+
+    def exchange_time_us(self, fetch: Fetch) -> int | None:
+        """Ask ``/time``."""
+        try:
+            return int(_time.decode(fetch(Request("/time", {})).body).epoch * _S)
+        except (msgspec.MsgspecError, ExchangeError):
+            return None
+
+    def pages_from_time(self, product_id: str, from_us: int, fetch: Fetch) -> Iterator[Page]:
+        """Search the id at the time, then page upwards."""
+        return self._history(product_id, fetch).pages_from_time(from_us)
+
+    def pages_after(self, product_id: str, position: Position, fetch: Fetch) -> Iterator[Page]:
+        """Page upwards by id."""
+        return self._history(product_id, fetch).pages_after(int(position.trade_id))
+
+    def _history(self, product_id: str, fetch: Fetch) -> DescendingHistory:
+        path = f"/products/{native_name(product_id)}/trades"
+
+        def before(cursor: int | None, limit: int) -> list[Trade]:
+            params = {"limit": str(limit)}
+            if cursor is not None:
+                params["after"] = str(cursor)  # Coinbase's word for older than
+            try:
+                rows = _rows.decode(fetch(Request(path, params)).body)
+                return [_to_trade(row) for row in reversed(rows)]
+            except (msgspec.MsgspecError, ValueError, ArithmeticError) as error:
+                raise MalformedResponseError(f"Coinbase's history: {error}") from None
+
+        return DescendingHistory(before, _PAGE_LIMIT)
+
+
+def _to_trade(row: _Row) -> Trade:
+    taker: Side = "sell" if row.side == "buy" else "buy"
+    return trade_of(str(row.trade_id), row.price, row.size, taker, rfc3339_us(row.time))

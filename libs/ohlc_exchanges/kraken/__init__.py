@@ -1,0 +1,1 @@
+"""Kraken: everything of this exchange."""

@@ -1,0 +1,219 @@
+"""Kraken spot: websocket v2 channel ``trade`` and REST ``/0/public/Trades``.
+
+Trade ids count up by one within a product, over websocket and REST alike. Kraken documents them
+as "a sequence number, unique per book" and promises no density, so a jump is checked, not
+believed. A trade's REST stamp is up to about a microsecond later than its websocket stamp.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from decimal import Decimal
+from typing import Any, Literal
+
+import msgspec
+
+from ohlc_core.domain.trade import Trade
+from ohlc_exchanges.base import (
+    Alive,
+    ExchangeAdapter,
+    ExchangeError,
+    ExchangeUnavailableError,
+    Fetch,
+    FrameData,
+    FrameEvent,
+    MalformedResponseError,
+    Page,
+    Position,
+    RateLimitedError,
+    Request,
+    Response,
+    Subscribed,
+    SubscriptionRejected,
+    TradesSeen,
+    UnknownProductError,
+)
+from ohlc_exchanges.kraken.history import pages_since
+from ohlc_exchanges.parsing import (
+    by_sequential_id,
+    read_rows,
+    rfc3339_us,
+    trade_of,
+    trades_of,
+)
+from ohlc_exchanges.status import check_status
+
+# Kraken's REST keeps its old names for two assets; the websocket v2 has the usual ones.
+_REST_ASSETS = {"BTC": "XBT", "DOGE": "XDG"}
+
+# A trade's REST time can lie a little after its websocket time, so look a little earlier.
+_SINCE_MARGIN_US = 1_000
+
+
+class _WsTrade(msgspec.Struct):
+    symbol: str
+    side: Literal["buy", "sell"]
+    price: Decimal
+    qty: Decimal
+    trade_id: int
+    timestamp: str
+
+
+class _Result(msgspec.Struct):
+    symbol: str = ""
+    channel: str = ""
+
+
+class _Frame(msgspec.Struct):
+    channel: str = ""
+    type: str = ""
+    data: msgspec.Raw = msgspec.Raw(b"[]")
+    method: str = ""
+    success: bool | None = None
+    result: _Result | None = None
+    error: str = ""
+    symbol: str = ""
+    time_out: str = ""
+
+
+class _Status(msgspec.Struct):
+    system: str = ""
+
+
+class _Errors(msgspec.Struct):
+    error: list[str]
+
+
+_frame = msgspec.json.Decoder(_Frame)
+_ws_trades = msgspec.json.Decoder(list[_WsTrade])
+_ws_trade = msgspec.json.Decoder(_WsTrade)
+_statuses = msgspec.json.Decoder(list[_Status])
+_errors = msgspec.json.Decoder(_Errors)
+_encode = msgspec.json.Encoder().encode
+
+
+def rest_pair(product_id: str) -> str:
+    """Return the REST name of a product: ``BTC/USD`` -> ``XBTUSD``."""
+    return "".join(_REST_ASSETS.get(asset, asset) for asset in product_id.split("/"))
+
+
+class Kraken(ExchangeAdapter):
+    """Kraken spot (docs.kraken.com, websocket v2)."""
+
+    name = "kraken"
+    ws_url = "wss://ws.kraken.com/v2"
+    rest_url = "https://api.kraken.com"
+    has_sequential_ids = True
+    snapshot_on_subscribe = True
+    tells_time = True
+    tells_unknown_products = True
+    # Kraken's support pages: one call a second and pair stays within the public limit.
+    rest_interval_seconds = 1.0
+    # Heartbeats come every second where there is nothing else; Kraken's guide says 5 s.
+    silence_seconds = 5.0
+    # Kraken bans an address after about 150 attempts in 10 minutes.
+    connection_attempts = (100, 600.0)
+
+    def subscribe_frames(self, product_ids: Sequence[str]) -> list[str]:
+        """Subscribe to all products at once, with the snapshot asked for explicitly."""
+        params = {"channel": "trade", "symbol": list(product_ids), "snapshot": True}
+        return [_text({"method": "subscribe", "params": params, "req_id": 1})]
+
+    def ping_frame(self) -> str:
+        """Return Kraken's own ping, answered with the exchange's time."""
+        return _text({"method": "ping", "req_id": 2})
+
+    def events(self, data: FrameData) -> list[FrameEvent]:
+        """Return what a frame says."""
+        frame = _frame.decode(data)
+        if frame.channel == "trade":
+            return _trade_events(frame)
+        if frame.channel == "heartbeat":
+            return [Alive()]
+        if frame.channel == "status":
+            return [_status_event(frame)]
+        if frame.method == "pong":
+            return [Alive(rfc3339_us(frame.time_out) if frame.time_out else None)]
+        if frame.method == "subscribe":
+            return _ack_events(frame)
+        if frame.error:
+            return [SubscriptionRejected(frame.symbol, frame.error)]
+        raise ValueError("a frame of an undocumented kind")
+
+    def check(self, response: Response) -> None:
+        """Raise what a status or Kraken's ``error`` list (with HTTP 200) stands for."""
+        check_status(response)
+        try:
+            errors = _errors.decode(response.body).error
+        except msgspec.MsgspecError as error:
+            raise MalformedResponseError(f"Kraken's answer is not as documented: {error}") from None
+        if errors:
+            raise _error(", ".join(errors))
+
+    def product_check(self, product_id: str) -> Request:
+        """Ask for one trade."""
+        return Request("/0/public/Trades", {"pair": rest_pair(product_id), "count": "1"})
+
+    def spacing_key(self, request: Request) -> str:
+        """Kraken limits calls by address and pair."""
+        return request.params.get("pair", "")
+
+    def pages_from_time(self, product_id: str, from_us: int, fetch: Fetch) -> Iterator[Page]:
+        """Follow ``since`` and ``last`` from the time, with a small margin."""
+        since_ns = max(0, (from_us - _SINCE_MARGIN_US) * 1_000)
+        return pages_since(rest_pair(product_id), since_ns, None, fetch)
+
+    def pages_after(self, product_id: str, position: Position, fetch: Fetch) -> Iterator[Page]:
+        """Follow ``since`` and ``last`` from the position, checked by id."""
+        since_ns = max(0, (position.timestamp_us - _SINCE_MARGIN_US) * 1_000)
+        return pages_since(rest_pair(product_id), since_ns, int(position.trade_id), fetch)
+
+
+def _text(message: dict[str, Any]) -> str:
+    return _encode(message).decode()
+
+
+def _to_trade(row: _WsTrade) -> Trade:
+    return trade_of(str(row.trade_id), row.price, row.qty, row.side, rfc3339_us(row.timestamp))
+
+
+def _trade_events(frame: _Frame) -> list[FrameEvent]:
+    rows, broken = read_rows(frame.data, _ws_trades, _ws_trade)
+    events: list[FrameEvent] = list(broken)
+    by_symbol: dict[str, list[_WsTrade]] = {}
+    for row in rows:
+        by_symbol.setdefault(row.symbol, []).append(row)
+    for symbol, its_rows in by_symbol.items():
+        trades, rejected = trades_of(its_rows, _to_trade, str)
+        events += rejected
+        if trades:
+            trades.sort(key=by_sequential_id)
+            events.append(TradesSeen(symbol, tuple(trades), frame.type == "snapshot"))
+    return events or [Alive()]
+
+
+def _status_event(frame: _Frame) -> Alive:
+    statuses = _statuses.decode(frame.data)
+    system = statuses[0].system if statuses else ""
+    if not system:
+        return Alive()
+    return Alive(maintenance=system == "maintenance", words=system)
+
+
+def _ack_events(frame: _Frame) -> list[FrameEvent]:
+    symbol = frame.symbol or (frame.result.symbol if frame.result is not None else "")
+    clock = [Alive(rfc3339_us(frame.time_out))] if frame.time_out else []
+    if frame.success or frame.error.startswith("Already subscribed"):
+        return [Subscribed(symbol), *clock]
+    unknown = "not supported" in frame.error or "not found" in frame.error
+    return [SubscriptionRejected(symbol, frame.error, unknown), *clock]
+
+
+def _error(words: str) -> ExchangeError:
+    kinds: tuple[tuple[tuple[str, ...], Callable[[str], ExchangeError]], ...] = (
+        (("Too many requests", "Rate limit exceeded", "Throttled"), RateLimitedError),
+        (("Unknown asset pair", "Invalid asset pair"), UnknownProductError),
+        (("EService:", "EGeneral:Internal error"), ExchangeUnavailableError),
+    )
+    for marks, kind in kinds:
+        if any(mark in words for mark in marks):
+            return kind(words)
+    return ExchangeError(words)

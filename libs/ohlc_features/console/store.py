@@ -1,0 +1,42 @@
+"""The console store: a live table on a terminal, JSON lines otherwise. It keeps nothing."""
+
+import sys
+from collections.abc import Sequence
+from typing import TextIO
+
+from ohlc_core.domain.candle import Candle
+from ohlc_core.messages.codec import encode_candle
+from ohlc_features.base import FeatureStore
+from ohlc_features.errors import StoreRejectedError
+
+
+class JsonLinesStore:
+    """Writes each candle as one line, exactly the JSON of its ``ohlc`` record."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+
+    def write(self, candles: Sequence[Candle]) -> None:
+        """Print ``candles``, every revision of them.
+
+        Raises:
+            StoreRejectedError: nobody reads the output any more.
+        """
+        try:
+            self._out.writelines(f"{encode_candle(candle).decode()}\n" for candle in candles)
+            self._out.flush()
+        except OSError as error:
+            raise StoreRejectedError(f"standard output was closed ({error.strerror})") from None
+
+    def close(self) -> None:
+        """Leave the output to its owner."""
+
+
+def open_console(out: TextIO | None = None) -> FeatureStore:
+    """Return the table when ``out`` (default: standard output) is a terminal, else JSON lines."""
+    out = sys.stdout if out is None else out
+    if not out.isatty():
+        return JsonLinesStore(out)
+    from ohlc_features.console.table import ConsoleTableStore
+
+    return ConsoleTableStore(out)

@@ -1,0 +1,78 @@
+"""The live table of candles on a terminal."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import TextIO
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from ohlc_core.domain.candle import Candle
+from ohlc_core.domain.decimals import canonical
+from ohlc_core.domain.interval import Interval
+from ohlc_features.rules import OnlineKey, online_key, replaces
+
+_NUMBERS = ("open", "high", "low", "close", "volume", "vwap", "trades")
+
+
+class ConsoleTableStore:
+    """Shows the newest candle of every product and interval, redrawn as candles come."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._newest: dict[OnlineKey, Candle] = {}
+        self._live = Live(
+            self._table(), console=Console(file=out), auto_refresh=False, transient=False
+        )
+        self._live.start()
+
+    def write(self, candles: Sequence[Candle]) -> None:
+        """Show ``candles`` where they are the newest of their kind."""
+        for candle in candles:
+            key = online_key(candle)
+            old = self._newest.get(key)
+            if old is None or _is_newer(candle, old):
+                self._newest[key] = candle
+        self._live.update(self._table(), refresh=True)
+
+    def close(self) -> None:
+        """Leave the last table on the screen."""
+        self._live.stop()
+
+    def _table(self) -> Table:
+        table = Table(title="newest candles (UTC)")
+        for name in ("exchange", "product", "interval", "window"):
+            table.add_column(name)
+        for name in _NUMBERS:
+            table.add_column(name, justify="right")
+        table.add_column("")
+        for candle in sorted(self._newest.values(), key=_order):
+            table.add_row(*_cells(candle))
+        return table
+
+
+def _is_newer(new: Candle, old: Candle) -> bool:
+    if new.window_start_ms != old.window_start_ms:
+        return new.window_start_ms > old.window_start_ms
+    return replaces(new, old)
+
+
+def _order(candle: Candle) -> tuple[str, str, int]:
+    return candle.exchange, candle.product_id, Interval.parse(candle.interval).us
+
+
+def _cells(candle: Candle) -> list[str]:
+    start = datetime.fromtimestamp(candle.window_start_ms / 1_000, UTC)
+    prices = (candle.open, candle.high, candle.low, candle.close, candle.volume, candle.vwap)
+    marks = [] if candle.complete else ["incomplete"]
+    if candle.revision:
+        marks.append(f"revision {candle.revision}")
+    return [
+        candle.exchange,
+        candle.product_id,
+        candle.interval,
+        f"{start:%Y-%m-%d %H:%M:%S}",
+        *map(canonical, prices),
+        str(candle.trade_count),
+        ", ".join(marks),
+    ]

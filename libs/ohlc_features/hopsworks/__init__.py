@@ -1,0 +1,1 @@
+"""The feature store in Hopsworks: its writer and its reader."""

@@ -1,0 +1,99 @@
+"""Reading Hopsworks: offline rows for training, online rows for inference."""
+
+import contextlib
+import sys
+from typing import Any
+
+import polars as pl
+
+from ohlc_features.errors import StoreError, StoreRejectedError
+from ohlc_features.hopsworks.errors import hopsworks_error
+from ohlc_features.reading.frames import feature_frame
+from ohlc_features.reading.source import CandleRange
+from ohlc_features.settings import FeatureStoreSettings
+
+
+class HopsworksSource:
+    """A feature group, read by the client's own queries.
+
+    Args:
+        group: the feature group, as the client gives it.
+        session: what is closed at the end, and where errors are said to come from.
+    """
+
+    def __init__(self, group: Any, session: Any) -> None:  # noqa: ANN401 - the client is not typed
+        self._group = group
+        self._session = session
+
+    @classmethod
+    def open(cls, settings: FeatureStoreSettings) -> "HopsworksSource":
+        """Log in and find the feature group.
+
+        Raises:
+            StoreUnavailableError: the backend can not be reached at the moment.
+            StoreRejectedError: wrong key or project, or there is no such feature group.
+        """
+        from ohlc_features.hopsworks.session import HopsworksSession
+
+        session = HopsworksSession(settings)
+        name, version = settings.feature_group_name, settings.feature_group_version
+        try:
+            with contextlib.redirect_stdout(sys.stderr):
+                group = session.feature_store.get_feature_group(name, version)
+        except Exception as error:
+            session.close()
+            raise hopsworks_error(error, session.host, session.project) from None
+        if group is None:
+            session.close()
+            raise StoreRejectedError(
+                f"Hopsworks project {session.project!r} has no feature group {name} version "
+                f"{version}; run the feature writer first"
+            )
+        return cls(group, session)
+
+    def history(self, wanted: CandleRange) -> pl.DataFrame:
+        """Return the candles of the range that were materialised into the offline store."""
+        condition = self._of(wanted)
+        if wanted.start_ms is not None:
+            condition = condition & (self._group["window_start"] >= wanted.start_ms)
+        if wanted.end_ms is not None:
+            condition = condition & (self._group["window_start"] < wanted.end_ms)
+        return feature_frame(self._read(self._group.select_all(), condition, online=False))
+
+    def latest(self, wanted: CandleRange) -> pl.DataFrame:
+        """Return the online rows of the range's products."""
+        return feature_frame(self._read(self._group.select_all(), self._of(wanted), online=True))
+
+    def last_start_known_at(self, wanted: CandleRange, moment_ms: int) -> int | None:
+        """Return the earliest of the products' last windows that had ended by ``moment_ms``."""
+        query = self._group.select(["product_id", "window_start"])
+        condition = self._of(wanted) & (self._group["window_end"] <= moment_ms)
+        known = self._read(query, condition, online=False)
+        if known.is_empty():
+            return None
+        last = known.group_by("product_id").agg(pl.col("window_start").max())
+        return int(last["window_start"].min())  # type: ignore[arg-type]
+
+    def close(self) -> None:
+        """Log out."""
+        self._session.close()
+
+    def _of(self, wanted: CandleRange) -> Any:  # noqa: ANN401
+        condition = (self._group["exchange"] == wanted.exchange) & (
+            self._group["candle_interval"] == wanted.interval
+        )
+        if wanted.product_ids is None:
+            return condition
+        return condition & self._group["product_id"].isin(list(wanted.product_ids))
+
+    def _read(self, query: Any, condition: Any, *, online: bool) -> pl.DataFrame:  # noqa: ANN401
+        try:
+            with contextlib.redirect_stdout(sys.stderr):
+                frame = query.filter(condition).read(online=online, dataframe_type="pandas")
+        except Exception as error:
+            if isinstance(error, StoreError):
+                raise
+            raise hopsworks_error(error, self._session.host, self._session.project) from None
+        read = pl.from_pandas(frame)
+        assert isinstance(read, pl.DataFrame)
+        return read

@@ -1,0 +1,1 @@
+"""The feature store in SQLite or Postgres: its writer and its reader."""

@@ -1,1 +1,0 @@
-"""The feature stores a writer can write to, behind one small interface."""

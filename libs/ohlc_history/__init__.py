@@ -1,0 +1,1 @@
+"""Trades of the past: sources, tables, ids, duplicates."""

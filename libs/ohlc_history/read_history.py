@@ -1,0 +1,126 @@
+"""A source's rows made into new, good, ordered trades of one product and period."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import polars as pl
+
+from ohlc_core.domain.trade import ProductKey
+from ohlc_exchanges.base import Position
+from ohlc_history.deduplicate import Fresh, Hole, TradeOrder
+from ohlc_history.sources.base import TradeSource
+from ohlc_history.synthetic_ids import IdMaker
+from ohlc_history.trade_table import RawBatch, RejectedRow, clean
+
+# Stamps may step back by about a microsecond in the order of ids: this much around the period
+# is read too, so that a trade at its edge is neither lost nor taken for a skipped id.
+_MARGIN_US = 1_000_000
+# Ids made of a time have more digits than any count of trades.
+_COUNT_DIGITS = 15
+
+
+class Wanted(NamedTuple):
+    """Which trades: of a product, in [from_us, to_us), after a known one."""
+
+    key: ProductKey
+    from_us: int
+    to_us: int
+    after: Position | None = None
+
+
+class Step(NamedTuple):
+    """One batch of a source, read.
+
+    Attributes:
+        part: the file, page or query it is from.
+        fresh: its new trades.
+        rejected: its rows that are no trades.
+        repeated, missing: rows left out because they were known, and ids that were skipped.
+    """
+
+    part: str
+    fresh: Fresh
+    rejected: list[RejectedRow]
+    repeated: int
+    missing: int
+
+
+def pieces(fresh: Fresh) -> Iterator[tuple[Hole | None, pl.DataFrame]]:
+    """Yield the rows cut at the skipped ids; each piece with what was skipped before it."""
+    before, begin = None, 0
+    for hole in fresh.holes:
+        yield before, fresh.table.slice(begin, hole.row - begin)
+        before, begin = hole, hole.row
+    yield before, fresh.table.slice(begin)
+
+
+def read_history(source: TradeSource, wanted: Wanted) -> Iterator[Step]:
+    """Yield the wanted trades of a source, in the exchange's order, each once.
+
+    Raises:
+        SourceError, ExchangeError: the source can not be read.
+        DisorderError: it is not in order.
+    """
+    reader = _Reader(wanted)
+    batches = source.batches(wanted.key.product_id, wanted.from_us, wanted.to_us, wanted.after)
+    for batch in batches:
+        step, is_past_end = reader.step(batch)
+        yield step
+        if is_past_end:
+            return
+
+
+class _Reader:
+    def __init__(self, wanted: Wanted) -> None:
+        self._wanted = wanted
+        self._ids = IdMaker()
+        self._order: TradeOrder | None = None
+        self._last_us = 0
+
+    def step(self, batch: RawBatch) -> tuple[Step, bool]:
+        """Return what is new in the batch, and whether it passed the end of the period."""
+        wanted = self._wanted
+        table, rejected = clean(batch)
+        if not batch.has_ids:
+            table = self._ids.assign(batch.part, table)
+        times = table["timestamp_us"]
+        is_past_end = bool(times.len()) and int(times[-1]) >= wanted.to_us + _MARGIN_US
+        around = times.is_between(
+            wanted.from_us - _MARGIN_US, wanted.to_us + _MARGIN_US, closed="left"
+        )
+        candidates = table if around.all() else table.filter(around)
+        if candidates.is_empty():
+            # Rejected rows are told with the trades around them, not of times outside.
+            told = rejected if table.is_empty() else []
+            return Step(batch.part, Fresh(candidates, []), told, 0, 0), is_past_end
+        if self._order is None:
+            by_id = _counts_trades(wanted.key, candidates["trade_id"][0])
+            self._order = TradeOrder(by_id=by_id, after=wanted.after)
+        repeated = self._order.repeated
+        fresh = self._of_period(self._order.take(batch.part, candidates))
+        told = rejected if fresh.table.height else []
+        missing = sum(hole.last - hole.first + 1 for hole in fresh.holes)
+        return Step(batch.part, fresh, told, self._order.repeated - repeated, missing), is_past_end
+
+    def _of_period(self, fresh: Fresh) -> Fresh:
+        """Leave out trades outside the period, and ids that were skipped outside of it."""
+        wanted, times = self._wanted, fresh.table["timestamp_us"]
+        if times.is_empty():
+            return fresh
+        inside = times.is_between(wanted.from_us, wanted.to_us, closed="left")
+        kept = inside.cum_sum()
+        holes = []
+        for hole in fresh.holes:
+            before_us = times[hole.row - 1] if hole.row else self._last_us
+            if before_us < wanted.to_us and times[hole.row] >= wanted.from_us:
+                row = int(kept[hole.row - 1]) if hole.row else 0
+                holes.append(Hole(row, hole.first, hole.last))
+        self._last_us = int(times[-1])
+        return Fresh(fresh.table if inside.all() else fresh.table.filter(inside), holes)
+
+
+def _counts_trades(key: ProductKey, trade_id: str) -> bool:
+    """Whether the ids count trades. Ids made of a time (by an adapter, for the pages of years in
+    which an exchange told none) are numbers too, far beyond any count."""
+    is_count = trade_id.isascii() and trade_id.isdecimal() and len(trade_id) <= _COUNT_DIGITS
+    return key.has_sequential_ids and is_count

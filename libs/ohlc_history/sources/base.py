@@ -1,0 +1,38 @@
+"""The one interface behind which every source of history stands."""
+
+from collections.abc import Iterator
+from typing import Protocol
+
+from ohlc_core.messages.records import Source as SourceName
+from ohlc_exchanges.base import Position
+from ohlc_history.trade_table import RawBatch
+
+
+class SourceError(RuntimeError):
+    """A source can not be read; the text is one line that names it and the remedy."""
+
+
+class TradeSource(Protocol):
+    """History of the products of one exchange.
+
+    Attributes:
+        name: what ``source`` says in the records.
+        is_live: whether the newest trades may still be on their way into it, so that its end
+            is believed only some seconds later.
+    """
+
+    name: SourceName
+    is_live: bool
+
+    def batches(
+        self, product_id: str, from_us: int, to_us: int, after: Position | None
+    ) -> Iterator[RawBatch]:
+        """Yield what the source holds of the product, in the exchange's order.
+
+        Everything from ``from_us`` (and after ``after``, where given) up to ``to_us`` is among
+        it; more may be, on either side. The end of the iterator is the end of the source.
+
+        Raises:
+            SourceError: the source can not be read.
+        """
+        ...

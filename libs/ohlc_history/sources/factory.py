@@ -1,0 +1,129 @@
+"""Opening the source that the settings name."""
+
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from ohlc_core.domain.trade import SEQUENTIAL_ID_EXCHANGES
+from ohlc_core.service.runner import FatalError
+from ohlc_core.service.settings import SettingsError
+from ohlc_exchanges.base import ExchangeAdapter, ExchangeError, UnknownProductError
+from ohlc_exchanges.http import RestFetcher, RetryPolicy
+from ohlc_exchanges.registry import adapter_for
+from ohlc_history.settings import HistorySettings
+from ohlc_history.sources.base import TradeSource
+from ohlc_history.sources.history_files import FileSource
+from ohlc_history.sources.page_cache import CachedFetch
+from ohlc_history.sources.query import QuerySource
+from ohlc_history.sources.rest import RestSource
+
+#: Told before each wait for the exchange: the product, why, and for how many seconds.
+OnWait = Callable[[str, str, float], None]
+
+_DAY_US = 86_400_000_000
+
+# How far back an exchange's REST history goes, where it does not reach back to the listing.
+_REACH_US = {"bitstamp": _DAY_US}
+
+# A backfill runs for hours unattended: an exchange may be away for about ten minutes.
+_PATIENCE = RetryPolicy(attempts=24)
+# Kraken counts calls by address and pair, the others by address alone.
+_LIMITED_BY_PRODUCT = frozenset({"kraken"})
+
+
+class OpenedSource(NamedTuple):
+    """A source, and what it told when it was opened.
+
+    Attributes:
+        source: the history.
+        first_us: of each product's first trade, where the source knows it; else None.
+        clock_us: the exchange's clock, where it told it.
+    """
+
+    source: TradeSource
+    first_us: dict[str, int | None]
+    clock_us: int | None
+
+
+def open_source(settings: HistorySettings, stop: threading.Event, on_wait: OnWait) -> OpenedSource:
+    """Return the source of REPLAY_SOURCE, its products checked.
+
+    Raises:
+        SettingsError: the path, the query or a product is wrong.
+        FatalError: the exchange can not be asked.
+    """
+    products = settings.product_ids
+    if settings.replay_source == "rest":
+        return _open_rest(settings, stop, on_wait)
+    sequential = settings.exchange in SEQUENTIAL_ID_EXCHANGES
+    stored: FileSource | QuerySource
+    if settings.replay_source == "files":
+        stored = FileSource(settings.replay_path, products, sequential=sequential)
+    else:
+        stored = QuerySource(settings.replay_query, products, sequential=sequential)
+    return OpenedSource(stored, {product: stored.first_us(product) for product in products}, None)
+
+
+def open_fetcher(
+    settings: HistorySettings, adapter: ExchangeAdapter, stop: threading.Event, on_wait: OnWait
+) -> Callable[[str], RestFetcher]:
+    """Return what gives the fetcher to use for a product."""
+    fetchers: dict[str, RestFetcher] = {}
+
+    def fetcher(product_id: str) -> RestFetcher:
+        limited = product_id if settings.exchange in _LIMITED_BY_PRODUCT else ""
+        if limited not in fetchers:
+            fetchers[limited] = RestFetcher(
+                adapter,
+                settings.exchange_rest_url,
+                stop=stop,
+                policy=_PATIENCE,
+                interval_seconds=settings.rest_interval_seconds,
+                on_wait=lambda why, seconds: on_wait(product_id, why, seconds),
+            )
+        return fetchers[limited]
+
+    return fetcher
+
+
+def _open_rest(settings: HistorySettings, stop: threading.Event, on_wait: OnWait) -> OpenedSource:
+    adapter = adapter_for(settings.exchange)
+    fetcher = open_fetcher(settings, adapter, stop, on_wait)
+    folder = None
+    if settings.replay_cache != "off":
+        folder = Path(settings.replay_cache) / settings.exchange
+    fetches = {
+        product_id: CachedFetch(
+            fetcher(product_id), adapter.check, folder, fetcher(product_id).base_url
+        )
+        for product_id in settings.product_ids
+    }
+    source = RestSource(adapter, fetches.__getitem__)
+    clocks = [_checked(settings.exchange, source, product) for product in settings.product_ids]
+    told = [clock for clock in clocks if clock is not None]
+    _check_reach(settings, min([*told, time.time_ns() // 1_000]))
+    return OpenedSource(source, dict.fromkeys(settings.product_ids), min(told, default=None))
+
+
+def _check_reach(settings: HistorySettings, now_us: int) -> None:
+    reach_us = _REACH_US.get(settings.exchange)
+    if reach_us is None or settings.from_us is None or settings.from_us >= now_us - reach_us:
+        return
+    raise SettingsError(
+        f"FROM_DAY was {settings.from_day}, but {settings.exchange} tells only the last "
+        f"{reach_us // _DAY_US} day of trades; begin today (UTC), or replay files"
+    )
+
+
+def _checked(exchange: str, source: RestSource, product_id: str) -> int | None:
+    """Ask the exchange about the product; return its clock, where it told it."""
+    try:
+        return source.check(product_id)
+    except UnknownProductError as error:
+        raise SettingsError(
+            f"PRODUCT_IDS holds {product_id!r}, to which {exchange} says: {error}"
+        ) from None
+    except ExchangeError as error:
+        raise FatalError(f"{exchange}:{product_id}: {error}") from None

@@ -1,0 +1,134 @@
+"""History that a query gives: anything DuckDB can read, such as Parquet in object storage or
+Postgres. Statements before the last one (LOAD, ATTACH, SET) are run first.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from ohlc_core.messages.records import Source as SourceName
+from ohlc_core.service.settings import SettingsError
+from ohlc_exchanges.base import Position
+from ohlc_history.sources.base import SourceError
+from ohlc_history.sources.column_files import order_by
+from ohlc_history.sources.column_mapping import (
+    connect,
+    product_filter,
+    raw_batches,
+    select_trades,
+    trade_columns,
+)
+from ohlc_history.sources.products import ProductNames
+from ohlc_history.trade_table import UNKNOWN_SIDE, RawBatch
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+_MARGIN_US = 60_000_000
+
+
+class QuerySource:
+    """A `TradeSource` over REPLAY_QUERY.
+
+    The query may give its rows in any order. Rows of one event time without ids are ordered by
+    price, quantity and side, so that their made ids are the same in every run.
+
+    Raises:
+        SettingsError: the query can not be run, or has no columns of trades.
+    """
+
+    name: SourceName = "sql"
+    is_live = False
+
+    def __init__(self, query: str, product_ids: Sequence[str], *, sequential: bool) -> None:
+        import duckdb
+
+        self._sequential = sequential
+        self._setup, last = _statements(query)
+        self._relation = f"({last})"
+        self._filters: dict[str, str] = {}
+        try:
+            with self._connection() as connection:
+                self._columns = trade_columns(connection, self._relation)
+                if self._columns.has("product_id"):
+                    held = connection.execute(
+                        f"SELECT DISTINCT {self._columns.text('product_id')} FROM {self._relation}"
+                    ).fetchall()
+                    self._note_products([row[0] or "" for row in held], ProductNames(product_ids))
+        except (duckdb.Error, SourceError) as error:
+            raise SettingsError(f"REPLAY_QUERY: {' '.join(str(error).split())}") from None
+        if not self._columns.has("product_id"):
+            if len(product_ids) > 1:
+                raise SettingsError(
+                    "REPLAY_QUERY gives no column product_id, so PRODUCT_IDS must be one product; "
+                    f"was {','.join(product_ids)}"
+                )
+            self._filters[product_ids[0]] = "TRUE"
+
+    def first_us(self, product_id: str) -> int | None:
+        """Return the event time of the product's first trade, or None when there is none."""
+        if product_id not in self._filters:
+            return None
+        with self._connection() as connection:
+            rows = connection.execute(
+                f"SELECT min(timestamp_us) FROM ({self._select(product_id)})"
+            ).fetchall()
+        return None if rows[0][0] is None else int(rows[0][0])
+
+    def batches(
+        self, product_id: str, from_us: int, to_us: int, after: Position | None
+    ) -> Iterator[RawBatch]:
+        """Yield the query's rows of the product, sorted."""
+        import duckdb
+
+        if product_id not in self._filters:
+            return
+        begin_us = max(from_us, 0 if after is None else after.timestamp_us - _MARGIN_US)
+        by_id = self._sequential and self._columns.has("trade_id")
+        query = (
+            f"SELECT * FROM ({self._select(product_id)}) WHERE timestamp_us IS NULL "
+            f"OR timestamp_us BETWEEN {begin_us} AND {to_us - 1} ORDER BY {order_by(by_id=by_id)}"
+        )
+        try:
+            with self._connection() as connection:
+                yield from raw_batches(
+                    connection, "query", query, has_ids=self._columns.has("trade_id")
+                )
+        except duckdb.Error as error:
+            raise SourceError(f"REPLAY_QUERY failed: {' '.join(str(error).split())}") from None
+
+    def _connection(self) -> "DuckDBPyConnection":
+        connection = connect()
+        for statement in self._setup:
+            connection.execute(statement)
+        return connection
+
+    def _select(self, product_id: str) -> str:
+        select = select_trades(self._columns, self._relation, UNKNOWN_SIDE)
+        return f"{select} WHERE {self._filters[product_id]}"
+
+    def _note_products(self, spellings: list[str], names: ProductNames) -> None:
+        by_product: dict[str, list[str]] = {}
+        for spelling in spellings:
+            product_id = names.find(spelling)
+            if product_id is not None:
+                by_product.setdefault(product_id, []).append(spelling)
+        if not by_product:
+            raise SourceError(
+                f"gives products {', '.join(spellings[:5]) or 'none'}, none of PRODUCT_IDS "
+                f"{','.join(names.product_ids)}"
+            )
+        for product_id, its_spellings in by_product.items():
+            self._filters[product_id] = product_filter(self._columns, its_spellings)
+
+
+def _statements(query: str) -> tuple[list[str], str]:
+    """Return the statements to run first, and the last one, which gives the trades."""
+    import duckdb
+
+    try:
+        statements = [each.query.strip().rstrip(";") for each in duckdb.extract_statements(query)]
+    except duckdb.Error as error:
+        raise SettingsError(f"REPLAY_QUERY: {' '.join(str(error).split())}") from None
+    if not statements:
+        raise SettingsError("REPLAY_QUERY has no statement")
+    return statements[:-1], statements[-1]
