@@ -5,6 +5,7 @@ period is FROM_DAY to TO_DAY, or what the store holds. Exit codes: 0 all equal, 
 anything that could not be read, 2 wrong settings.
 """
 
+import contextlib
 import sys
 import threading
 from pathlib import Path
@@ -27,8 +28,9 @@ from ohlc_backfill.verification.report import (
 from ohlc_backfill.verification.stored import Span, StoredRows, stored_rows
 from ohlc_core.domain.interval import Interval
 from ohlc_core.domain.trade import ProductKey
+from ohlc_core.service.local_runs import use_running_store
 from ohlc_core.service.runner import FatalError, Runtime, run_service
-from ohlc_core.service.settings import SettingsError
+from ohlc_core.service.settings import SettingsError, load
 from ohlc_exchanges.base import ExchangeError
 from ohlc_exchanges.http import RestFetcher, RetryPolicy
 from ohlc_exchanges.registry import adapter_for
@@ -55,7 +57,10 @@ class VerifySettings(HistorySettings, FeatureStoreSettings):
 
 
 def main() -> None:
-    """Run as a process."""
+    """Run as a process, on the store of a running local pipeline where no other is named."""
+    with contextlib.suppress(SettingsError):  # reported where the settings are read again
+        if note := use_running_store(load(FeatureStoreSettings).model_fields_set):
+            sys.stderr.write(f"{note}\n")
     run_service("verify", VerifySettings, verify)
 
 

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import polars as pl
 
-from ohlc_core.service.settings import SettingsError
+from ohlc_core.service.local_runs import use_running_store
+from ohlc_core.service.settings import SettingsError, load
 from ohlc_features.errors import StoreError
 from ohlc_features.reading.reader import FeatureReader
+from ohlc_features.settings import FeatureStoreSettings
 
 _EPILOG = """
 Which store: FEATURE_STORE, FEATURE_STORE_URL, FEATURE_GROUP_NAME, FEATURE_GROUP_VERSION and the
@@ -25,6 +27,10 @@ def main(arguments: list[str] | None = None) -> None:
 def _run(options: argparse.Namespace) -> int:
     products = options.product.split(",") if options.product else None
     try:
+        if not options.url and (
+            note := use_running_store(load(FeatureStoreSettings).model_fields_set)
+        ):
+            sys.stderr.write(f"{note}\n")
         with FeatureReader.open(options.url) as reader:
             if options.what == "latest":
                 frame = reader.latest(options.exchange, products, options.interval)

@@ -11,10 +11,10 @@ import time
 from pathlib import Path
 
 from local_stack.backfill_proof import prove
-from local_stack.demo_store import set_demo_store_aside
 from local_stack.errors import StackError
+from local_stack.market import claim, market
 from local_stack.pipeline import Pipeline, running
-from local_stack.run_folder import RunFolder, running_stacks
+from local_stack.run_folder import RunFolder
 from local_stack.services import Service, service
 from local_stack.settings import StackSettings
 from local_stack.stopping import StopRequest
@@ -22,6 +22,7 @@ from local_stack.view import PlainView
 from local_stack.warning_lines import WarningLines
 from ohlc_backfill.run_end import delete_run, is_drained
 from ohlc_core.messages.topics import TopicNames, topic_names
+from ohlc_core.service.local_runs import running_stacks
 from ohlc_core.service.settings import load
 from trade_replayer.run_id import run_id
 from trade_replayer.settings import ReplayerSettings
@@ -37,12 +38,15 @@ def run_backfill(settings: StackSettings, stop: StopRequest) -> int:
         SettingsError: the replayer's settings are wrong.
         StackError: something it needs can not be started or kept running.
     """
-    topics = topic_names(run_id(load(ReplayerSettings)))
+    replay = load(ReplayerSettings)
+    topics = topic_names(run_id(replay))
     folder = RunFolder(Path(settings.local_stack_folder), f"backfill-{topics.run_id}")
     folder.acquire()
     view = PlainView()
-    if note := set_demo_store_aside(settings):
-        view.say(f"note: {note}")
+    if settings.feature_store == "local":
+        root = Path(settings.local_stack_folder)
+        origin = market(replay, root) if replay.replay_source == "rest" else ""
+        claim(settings, settings.feature_store_url, replay.exchange, origin, stop)
     with running(Pipeline(folder, settings, view.say)) as pipeline:
         is_complete = _run(pipeline, topics, view, stop)
     if not is_complete:

@@ -4,8 +4,8 @@ import os
 import socket
 from pathlib import Path
 
-from local_stack.run_folder import running_stacks
 from local_stack.settings import StackSettings
+from ohlc_core.service.local_runs import running_stacks
 
 #: The port at which docker-compose.yml publishes its broker.
 _COMPOSE_PORT = 19_092

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from local_stack.demo_store import prepare_demo_store, set_demo_store_aside
 from local_stack.errors import StackError
+from local_stack.market import claim, demo_store_url, market
 from local_stack.pipeline import Pipeline, running
 from local_stack.ports import free_port
 from local_stack.processes import OnScreen, ProcessDiedError
@@ -20,6 +20,9 @@ from local_stack.topic_reader import CandleFeed
 from local_stack.view import Backlog, View, view_for
 from local_stack.warning_lines import WarningLines
 from ohlc_core.messages.topics import topic_names
+from ohlc_core.service.setting_groups import ProductSettings
+from ohlc_core.service.settings import load
+from ohlc_features.sql.market import SIMULATED
 from ohlc_features.sql.url import store_url
 
 Mode = Literal["demo", "run", "debug"]
@@ -57,7 +60,7 @@ def run_live(mode: Mode, settings: StackSettings, stop: StopRequest) -> None:
 
 def _start(mode: Mode, pipeline: Pipeline, view: View, stop: StopRequest) -> bool:
     settings, folder = pipeline.settings, pipeline.folder
-    for_service = _settings_of_services(mode, settings, view)
+    for_service = _settings_of_services(mode, settings, folder, stop)
     if mode == "demo":
         for_service |= _start_simulator(pipeline, view, stop)
     if mode == "demo" or not settings.was_given("kafka_broker_address"):
@@ -79,21 +82,24 @@ def _start(mode: Mode, pipeline: Pipeline, view: View, stop: StopRequest) -> boo
     return True
 
 
-def _settings_of_services(mode: Mode, settings: StackSettings, view: View) -> dict[str, str]:
+def _settings_of_services(
+    mode: Mode, settings: StackSettings, folder: RunFolder, stop: StopRequest
+) -> dict[str, str]:
     ours = {"RUN_ID": ""}
+    products = load(ProductSettings)
     if mode == "debug":
         return ours | {"FEATURE_STORE": "console"}
-    if mode == "run":
-        note = set_demo_store_aside(settings)
-        if settings.feature_store == "local":
-            ours["FEATURE_STORE_URL"] = settings.feature_store_url
-    else:
-        url, note = prepare_demo_store(settings)
+    if mode == "demo":
+        url = demo_store_url(settings, folder)
+        claim(settings, url, products.exchange, SIMULATED, stop)
         ours |= {"FEATURE_STORE": "local", "FEATURE_STORE_URL": url}
         if not settings.was_given("ohlc_intervals"):
             ours["OHLC_INTERVALS"] = _DEMO_INTERVALS
-    if note:
-        view.say(f"note: {note}")
+    elif settings.feature_store == "local":
+        url = settings.feature_store_url
+        origin = market(products, Path(settings.local_stack_folder))
+        claim(settings, url, products.exchange, origin, stop)
+        ours["FEATURE_STORE_URL"] = url
     return ours
 
 
@@ -144,12 +150,25 @@ def _tell_where(mode: Mode, pipeline: Pipeline, for_service: dict[str, str], vie
             "broker_kind": pipeline.broker.kind if pipeline.broker else "",
             "store": store,
             "logs": str(pipeline.folder.logs),
+            "settings": _published_settings(for_service),
             "services": {
                 each.name: {"pid": each.process.pid, "metrics": each.metrics_url}
                 for each in pipeline.services
             },
         }
     )
+
+
+def _published_settings(for_service: dict[str, str]) -> dict[str, str]:
+    """Return what a reader of the run's store needs, without secrets."""
+    wanted = ("FEATURE_STORE", "OHLC_INTERVALS", "EXCHANGE_WS_URL", "EXCHANGE_REST_URL")
+    shown = {name: for_service[name] for name in wanted if for_service.get(name)}
+    url = for_service.get("FEATURE_STORE_URL", "")
+    if url.startswith("sqlite"):
+        # As an absolute path: a reader may work in another folder.
+        path = Path(store_url(url).database or "").absolute()
+        shown["FEATURE_STORE_URL"] = f"sqlite:///{path}"
+    return shown
 
 
 def _watch(mode: Mode, pipeline: Pipeline, view: View, stop: StopRequest) -> None:

@@ -38,6 +38,11 @@ class RunFolder:
         """Where the services keep their local state."""
         return self.path / "state"
 
+    @property
+    def store(self) -> Path:
+        """Where a demo keeps its candles."""
+        return self.path / "features.db"
+
     def acquire(self, patience_seconds: float = _PATIENCE_SECONDS) -> None:
         """Take the folder for this process and its children; call it before starting any.
 
@@ -46,6 +51,7 @@ class RunFolder:
         """
         try:
             self.logs.mkdir(parents=True, exist_ok=True)
+            self.path.chmod(0o700)
             lock = (self.path / "lock").open("a")
         except OSError as error:
             raise StackError(
@@ -78,12 +84,14 @@ class RunFolder:
         self.logs.mkdir(parents=True, exist_ok=True)
 
     def forget_data(self) -> None:
-        """Remove the broker's data and the services' state; the logs stay."""
+        """Remove the broker's data, the services' state and a demo's store; the logs stay."""
         for folder in (self.broker, self.state):
             shutil.rmtree(folder, ignore_errors=True)
+        for part in self.path.glob(f"{self.store.name}*"):
+            part.unlink(missing_ok=True)
 
     def publish(self, facts: dict[str, Any]) -> None:
-        """Write down where things are, for `running_stacks`."""
+        """Write down where things are, for `ohlc_core.service.local_runs`."""
         partial = self.path / "stack.json.partial"
         partial.write_text(json.dumps({"pid": os.getpid(), **facts}, indent=2), encoding="utf-8")
         partial.replace(self.path / "stack.json")
@@ -91,23 +99,6 @@ class RunFolder:
     def withdraw(self) -> None:
         """Take back what was published."""
         (self.path / "stack.json").unlink(missing_ok=True)
-
-
-def running_stacks(root: Path) -> list[dict[str, Any]]:
-    """Return what the runs going on now have published, the newest first."""
-    published = sorted(root.glob("*/stack.json"), key=lambda path: -path.stat().st_mtime)
-    stacks: list[dict[str, Any]] = [json.loads(path.read_text("utf-8")) for path in published]
-    return [stack for stack in stacks if _is_alive(int(stack["pid"]))]
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def _lock(file: IO[str]) -> bool:

@@ -58,7 +58,7 @@ def _running_in(folder: Path) -> list[str]:
 
 
 def _candles_in_store(folder: Path) -> int:
-    store = folder / "data" / "features.db"
+    store = folder / "run" / "demo" / "features.db"
     if not store.exists():
         return 0
     with sqlite3.connect(f"file:{store}?mode=ro", uri=True) as database:
@@ -80,7 +80,7 @@ def test_candles_close_into_the_store_and_ctrl_c_ends_all(
     demo = processes("local-stack", {"LOCAL_BROKER": kind, **_SHORT}, args=("demo",))
     assert "kraken:" in _closed_candle(demo)
     wait_until(lambda: _candles_in_store(folder) > 0, 30, "candles in the store")
-    for told in (f"({kind}: asked for)", "sqlite:///data/features.db", "/run/demo/logs"):
+    for told in (f"({kind}: asked for)", "/run/demo/features.db", "/run/demo/logs"):
         assert told in demo.log()
 
     consumer = processes("local-stack", _SHORT, args=("consume", "ohlc"))

@@ -9,13 +9,15 @@ from pathlib import Path
 import pytest
 
 from local_stack.errors import StackError
-from local_stack.run_folder import RunFolder, running_stacks
+from local_stack.run_folder import RunFolder
+from ohlc_core.service.local_runs import running_stacks
 
 _HOLDER = """
 import sys, time
 from pathlib import Path
 from local_stack.processes import ManagedProcess
 from local_stack.run_folder import RunFolder
+from ohlc_core.service.local_runs import running_stacks
 folder = RunFolder(Path(sys.argv[1]), "demo")
 folder.acquire()
 child = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(1, flush=True)"
