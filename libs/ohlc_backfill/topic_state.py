@@ -8,10 +8,10 @@ import msgspec
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from ohlc_core.domain.trade import ProductKey
+from ohlc_core.errors import FatalError
 from ohlc_core.kafka.config import consumer_config
 from ohlc_core.messages.codec import decode_trades_topic
 from ohlc_core.messages.records import StartMessage, TradesMessage, WatermarkMessage
-from ohlc_core.service.runner import FatalError
 from ohlc_core.service.setting_groups import KafkaSettings
 from ohlc_exchanges.base import Position
 

@@ -28,9 +28,10 @@ from ohlc_backfill.verification.report import (
 from ohlc_backfill.verification.stored import Span, StoredRows, stored_rows
 from ohlc_core.domain.interval import Interval
 from ohlc_core.domain.trade import ProductKey
+from ohlc_core.errors import FatalError, SettingsError
 from ohlc_core.service.local_runs import use_running_store
-from ohlc_core.service.runner import FatalError, Runtime, run_service
-from ohlc_core.service.settings import SettingsError, load
+from ohlc_core.service.runner import Runtime, run_service
+from ohlc_core.service.settings import load
 from ohlc_exchanges.base import ExchangeError
 from ohlc_exchanges.http import RestFetcher, RetryPolicy
 from ohlc_exchanges.registry import adapter_for

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import msgspec
 
 from ohlc_core.domain.trade import Trade
+from ohlc_core.errors import PipelineError
 
 #: A frame of the websocket, or a part of one.
 FrameData = str | bytes | msgspec.Raw
@@ -18,7 +19,7 @@ FrameData = str | bytes | msgspec.Raw
 _MAX_PAYLOAD = 20_000
 
 
-class ExchangeError(RuntimeError):
+class ExchangeError(PipelineError):
     """The exchange answered with an error; the text is the exchange's own words."""
 
 

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import httpx
 
+from ohlc_core.errors import StoppedError
 from ohlc_exchanges.base import (
     ExchangeAdapter,
     ExchangeError,
@@ -21,10 +22,6 @@ from ohlc_exchanges.base import (
     Request,
     Response,
 )
-
-
-class StoppedError(RuntimeError):
-    """The stop event was set while waiting."""
 
 
 class RetryPolicy(NamedTuple):

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import polars as pl
 
+from ohlc_core.errors import SettingsError
 from ohlc_core.service.local_runs import use_running_store
-from ohlc_core.service.settings import SettingsError, load
+from ohlc_core.service.settings import load
 from ohlc_features.errors import StoreError
 from ohlc_features.reading.reader import FeatureReader
 from ohlc_features.settings import FeatureStoreSettings

@@ -5,8 +5,10 @@ StoreError
 └── StoreRejectedError      for good: only a person can put it right
 """
 
+from ohlc_core.errors import PipelineError
 
-class StoreError(RuntimeError):
+
+class StoreError(PipelineError):
     """A feature store did not do what was asked; the text is one line."""
 
 

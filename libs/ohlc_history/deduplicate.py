@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import polars as pl
 
+from ohlc_core.errors import PipelineError
 from ohlc_exchanges.base import Position
 
 
@@ -28,7 +29,7 @@ class Fresh(NamedTuple):
     holes: list[Hole]
 
 
-class DisorderError(ValueError):
+class DisorderError(PipelineError, ValueError):
     """A source is not in the exchange's order; the text says where, and what to do."""
 
 

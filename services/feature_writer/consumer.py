@@ -14,8 +14,8 @@ from confluent_kafka import (
 )
 from loguru import logger
 
+from ohlc_core.errors import FatalError
 from ohlc_core.kafka.config import consumer_config
-from ohlc_core.service.runner import FatalError
 from ohlc_core.service.setting_groups import KafkaSettings
 
 _STATISTICS_MS = 5_000

@@ -8,8 +8,9 @@ from feature_writer.consumer import CandleConsumer
 from feature_writer.dead_letters import DeadLetterTopic
 from feature_writer.settings import WriterSettings
 from feature_writer.writer import FeatureWriter
+from ohlc_core.errors import FatalError
 from ohlc_core.kafka.admin import ensure_topics
-from ohlc_core.service.runner import FatalError, Runtime, run_service
+from ohlc_core.service.runner import Runtime, run_service
 from ohlc_features.base import FeatureStore
 from ohlc_features.errors import StoreRejectedError, StoreUnavailableError
 from ohlc_features.factory import open_store

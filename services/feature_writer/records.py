@@ -4,7 +4,8 @@ from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, Message
 
 from feature_writer.batch import Rejected
 from ohlc_core.domain.candle import Candle
-from ohlc_core.messages.codec import MalformedMessageError, decode_candle
+from ohlc_core.errors import MalformedMessageError
+from ohlc_core.messages.codec import decode_candle
 from ohlc_core.messages.records import DeadLetter
 from ohlc_features.rules import reason_to_reject
 

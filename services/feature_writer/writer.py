@@ -19,8 +19,8 @@ from feature_writer.dead_letters import DeadLetterTopic, UndeliveredError
 from feature_writer.records import read_record
 from feature_writer.settings import WriterSettings
 from ohlc_core.domain.candle import Candle
+from ohlc_core.errors import FatalError
 from ohlc_core.service.health import Health
-from ohlc_core.service.runner import FatalError
 from ohlc_features.base import FeatureStore
 from ohlc_features.errors import StoreRejectedError, StoreUnavailableError
 

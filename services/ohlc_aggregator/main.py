@@ -7,8 +7,9 @@ from confluent_kafka import KafkaException
 from loguru import logger
 
 from ohlc_aggregator.settings import AggregatorSettings
+from ohlc_core.errors import FatalError
 from ohlc_core.kafka.admin import ensure_topics
-from ohlc_core.service.runner import FatalError, Runtime, run_service
+from ohlc_core.service.runner import Runtime, run_service
 
 if TYPE_CHECKING:
     from quixstreams import Application

@@ -6,13 +6,8 @@ from typing import NamedTuple
 from ohlc_aggregator.metrics import Counts
 from ohlc_core.domain.product_candles import Output, ProductCandles, Rejected
 from ohlc_core.domain.trade import ProductKey
-from ohlc_core.messages.codec import (
-    MalformedMessageError,
-    decode_trades_topic,
-    encode,
-    encode_candle,
-    encode_trades,
-)
+from ohlc_core.errors import MalformedMessageError
+from ohlc_core.messages.codec import decode_trades_topic, encode, encode_candle, encode_trades
 from ohlc_core.messages.records import (
     DeadLetter,
     StartMessage,

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from loguru import logger
 
 from ohlc_core.domain.trade import Trade
+from ohlc_core.errors import StoppedError
 from ohlc_exchanges.base import (
     ExchangeAdapter,
     ExchangeError,
@@ -15,7 +16,6 @@ from ohlc_exchanges.base import (
     Page,
     UnknownProductError,
 )
-from ohlc_exchanges.http import StoppedError
 from trade_producer.connection import Inbox
 from trade_producer.stream_outputs import Missing
 

@@ -7,9 +7,9 @@ from confluent_kafka import KafkaError, KafkaException
 from loguru import logger
 
 from ohlc_core.domain.trade import ProductKey
+from ohlc_core.errors import BrokerUnavailableError, FatalError
 from ohlc_core.kafka.admin import ensure_topics
-from ohlc_core.kafka.config import BrokerUnavailableError
-from ohlc_core.service.runner import FatalError, Runtime, run_service
+from ohlc_core.service.runner import Runtime, run_service
 from ohlc_exchanges.base import ExchangeAdapter
 from ohlc_exchanges.registry import adapter_for
 from trade_producer.metrics import Metrics

@@ -14,8 +14,8 @@ from loguru import logger
 
 from ohlc_core.domain.interval import Interval
 from ohlc_core.domain.trade import ProductKey, Trade
+from ohlc_core.errors import SettingsError
 from ohlc_core.service.runner import Runtime
-from ohlc_core.service.settings import SettingsError
 from ohlc_exchanges.base import (
     Alive,
     ExchangeAdapter,

@@ -13,8 +13,9 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from loguru import logger
 
 from ohlc_core.domain.trade import ProductKey
-from ohlc_core.kafka.config import BrokerUnavailableError, consumer_config
-from ohlc_core.messages.codec import MalformedMessageError, decode_trades_topic
+from ohlc_core.errors import BrokerUnavailableError, MalformedMessageError
+from ohlc_core.kafka.config import consumer_config
+from ohlc_core.messages.codec import decode_trades_topic
 from ohlc_core.messages.records import GapMessage, StartMessage, TradesMessage, TradesTopicMessage
 from ohlc_core.service.setting_groups import KafkaSettings
 from ohlc_exchanges.base import Position

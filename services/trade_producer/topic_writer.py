@@ -20,9 +20,9 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from loguru import logger
 
 from ohlc_core.domain.trade import ProductKey
-from ohlc_core.kafka.config import BrokerUnavailableError, ClientConfig, producer_config
+from ohlc_core.errors import BrokerUnavailableError, FatalError
+from ohlc_core.kafka.config import ClientConfig, producer_config
 from ohlc_core.messages.topics import TopicNames
-from ohlc_core.service.runner import FatalError
 from ohlc_core.service.setting_groups import KafkaSettings
 
 _QUEUED_RECORDS = 50_000

@@ -12,11 +12,11 @@ from loguru import logger
 from ohlc_backfill.topic_state import ReplayedSoFar, replayed_so_far
 from ohlc_core.domain.interval import Interval
 from ohlc_core.domain.trade import ProductKey
+from ohlc_core.errors import FatalError, StoppedError
 from ohlc_core.kafka.admin import ensure_topics
 from ohlc_core.messages.topics import TopicNames, topic_names
-from ohlc_core.service.runner import FatalError, Runtime, run_service
+from ohlc_core.service.runner import Runtime, run_service
 from ohlc_exchanges.base import ExchangeError
-from ohlc_exchanges.http import StoppedError
 from ohlc_history.deduplicate import DisorderError
 from ohlc_history.sources.base import SourceError, TradeSource
 from ohlc_history.sources.factory import open_source

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from confluent_kafka import KafkaError, Message, Producer
 
 from ohlc_core.domain.trade import ProductKey
+from ohlc_core.errors import FatalError
 from ohlc_core.kafka.config import producer_config
 from ohlc_core.messages.codec import encode
 from ohlc_core.messages.records import DeadLetter, TradesTopicMessage
-from ohlc_core.service.runner import FatalError
 from ohlc_core.service.setting_groups import KafkaSettings
 from ohlc_history.trade_table import RejectedRow
 from trade_replayer.records import TradesRecord

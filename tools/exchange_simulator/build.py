@@ -21,7 +21,7 @@ from exchange_simulator.protocols.kraken import Kraken
 from exchange_simulator.protocols.protocol import Protocol
 from exchange_simulator.server import SimulatorServer
 from exchange_simulator.settings import SimulatorSettings
-from ohlc_core.service.settings import SettingsError
+from ohlc_core.errors import SettingsError
 
 PROTOCOLS: Mapping[str, Callable[[Market, SimulatedClock], Protocol]] = {
     "kraken": Kraken,

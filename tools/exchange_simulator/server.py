@@ -20,7 +20,7 @@ from exchange_simulator.protocols.protocol import (
     RestHandler,
     Session,
 )
-from ohlc_core.service.runner import FatalError
+from ohlc_core.errors import FatalError
 
 _Route = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

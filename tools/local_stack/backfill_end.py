@@ -17,9 +17,10 @@ from local_stack.view import PlainView
 from ohlc_backfill.run_end import is_drained
 from ohlc_backfill.topic_state import replayed_so_far
 from ohlc_core.domain.trade import ProductKey
+from ohlc_core.errors import FatalError
 from ohlc_core.kafka.admin import ensure_topics
 from ohlc_core.messages.topics import topic_names
-from ohlc_core.service.runner import FatalError, Runtime, run_service
+from ohlc_core.service.runner import Runtime, run_service
 from ohlc_core.service.setting_groups import KafkaSettings
 from ohlc_core.service.settings import load
 from trade_replayer.run_id import run_id

@@ -13,8 +13,8 @@ from ohlc_backfill.verification.run_check import RunCheck, check_run
 from ohlc_backfill.verification.stored import stored_rows
 from ohlc_core.domain.interval import Interval
 from ohlc_core.domain.trade import ProductKey
+from ohlc_core.errors import FatalError
 from ohlc_core.messages.topics import TopicNames
-from ohlc_core.service.runner import FatalError
 from ohlc_core.service.setting_groups import KafkaSettings
 from ohlc_core.service.settings import load
 from ohlc_features.settings import FeatureStoreSettings

@@ -1,7 +1,9 @@
 """What ends a local run."""
 
+from ohlc_core.errors import PipelineError
 
-class StackError(RuntimeError):
+
+class StackError(PipelineError):
     """The run can not go on; the text says why and what to do.
 
     Attributes:

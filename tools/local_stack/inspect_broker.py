@@ -14,10 +14,11 @@ from rich.table import Table
 
 from local_stack.broker_discovery import reach
 from local_stack.settings import StackSettings
+from ohlc_core.errors import BrokerUnavailableError, SettingsError
 from ohlc_core.kafka.admin import wait_for_broker
-from ohlc_core.kafka.config import BrokerUnavailableError, connection_config
+from ohlc_core.kafka.config import connection_config
 from ohlc_core.service.setting_groups import KafkaSettings
-from ohlc_core.service.settings import SettingsError, load
+from ohlc_core.service.settings import load
 
 _TIMEOUT_SECONDS = 10.0
 

@@ -14,8 +14,8 @@ from local_stack.errors import StackError
 from local_stack.live import run_live
 from local_stack.settings import StackSettings
 from local_stack.stopping import StopRequest
-from ohlc_core.kafka.config import BrokerUnavailableError
-from ohlc_core.service.settings import SettingsError, load
+from ohlc_core.errors import BrokerUnavailableError, SettingsError
+from ohlc_core.service.settings import load
 
 
 def main() -> NoReturn:

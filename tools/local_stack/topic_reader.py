@@ -3,8 +3,9 @@
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
 from ohlc_core.domain.candle import Candle
+from ohlc_core.errors import MalformedMessageError
 from ohlc_core.kafka.config import consumer_config
-from ohlc_core.messages.codec import MalformedMessageError, decode_candle
+from ohlc_core.messages.codec import decode_candle
 from ohlc_core.service.setting_groups import KafkaSettings
 
 

@@ -15,8 +15,8 @@ from ohlc_backfill.verification.expected import ExpectedRows
 from ohlc_backfill.verification.stored import StoredRows
 from ohlc_core.domain.interval import Interval
 from ohlc_core.domain.trade import ProductKey
+from ohlc_core.errors import FatalError
 from ohlc_core.kafka.config import consumer_config
-from ohlc_core.service.runner import FatalError
 from ohlc_core.service.setting_groups import KafkaSettings
 from ohlc_history.trade_table import TRADE_TABLE
 

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from ohlc_core.kafka.config import BrokerUnavailableError, StoppedError, connection_config
+from ohlc_core.errors import BrokerUnavailableError, StoppedError
+from ohlc_core.kafka.config import connection_config
 from ohlc_core.messages.topics import TopicNames
 from ohlc_core.service.setting_groups import KafkaSettings
 

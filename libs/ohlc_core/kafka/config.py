@@ -1,16 +1,8 @@
-"""Client configurations, and the error for a broker that can not be reached."""
+"""Client configurations."""
 
 from ohlc_core.service.setting_groups import KafkaSettings
 
 ClientConfig = dict[str, str | int | float | bool]
-
-
-class BrokerUnavailableError(RuntimeError):
-    """The broker at KAFKA_BROKER_ADDRESS did not answer in time; one line with the remedy."""
-
-
-class StoppedError(RuntimeError):
-    """The process was told to stop before the broker answered."""
 
 
 def connection_config(settings: KafkaSettings) -> ClientConfig:

@@ -11,16 +11,12 @@ import msgspec
 from ohlc_core.domain.candle import Candle
 from ohlc_core.domain.decimals import canonical
 from ohlc_core.domain.trade import Trade
+from ohlc_core.errors import MalformedMessageError as MalformedMessageError  # noqa: PLC0414
 from ohlc_core.messages.records import (
     DeadLetter,
     TradesMessage,
     TradesTopicMessage,
 )
-
-
-class MalformedMessageError(ValueError):
-    """A record is not one of the contract's messages; the text says where it differs."""
-
 
 _trades_topic: msgspec.json.Decoder[TradesTopicMessage] = msgspec.json.Decoder(TradesTopicMessage)
 _candle = msgspec.json.Decoder(Candle)

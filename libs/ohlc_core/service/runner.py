@@ -13,18 +13,17 @@ from typing import NoReturn, TypeVar
 
 from loguru import logger
 
-from ohlc_core.kafka.config import BrokerUnavailableError, StoppedError
+from ohlc_core.errors import (
+    FatalError as FatalError,  # noqa: PLC0414 - imported from here until all have moved
+)
+from ohlc_core.errors import PipelineError, SettingsError, StoppedError
 from ohlc_core.service.garbage import collect_rarely
 from ohlc_core.service.health import Health, serve
 from ohlc_core.service.logs import configure_logs
 from ohlc_core.service.setting_groups import ObservabilitySettings
-from ohlc_core.service.settings import SettingsError, documented, load
+from ohlc_core.service.settings import documented, load
 
 S = TypeVar("S", bound=ObservabilitySettings)
-
-
-class FatalError(RuntimeError):
-    """Something a service can not recover from; the text is one line with the remedy."""
 
 
 class Runtime:
@@ -65,7 +64,7 @@ def _exit_code(name: str, settings_type: type[S], run: Callable[[S, Runtime], No
         return 2
     except StoppedError as error:
         logger.info("{}", error)
-    except (FatalError, BrokerUnavailableError) as error:
+    except PipelineError as error:
         logger.error("{}", error)
         return 1
     except Exception:  # the last resort: anything else is a defect, told whole

@@ -10,11 +10,9 @@ from pydantic import SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from ohlc_core.errors import SettingsError as SettingsError  # noqa: PLC0414
+
 S = TypeVar("S", bound=BaseSettings)
-
-
-class SettingsError(ValueError):
-    """A setting is wrong or missing; the text is one line that names it and the remedy."""
 
 
 class EnvSettings(BaseSettings):

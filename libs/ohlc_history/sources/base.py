@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 from typing import Protocol
 
+from ohlc_core.errors import PipelineError
 from ohlc_core.messages.records import Source as SourceName
 from ohlc_exchanges.base import Position
 from ohlc_history.trade_table import RawBatch
 
 
-class SourceError(RuntimeError):
+class SourceError(PipelineError):
     """A source can not be read; the text is one line that names it and the remedy."""
 
 

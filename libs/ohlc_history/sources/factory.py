@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ohlc_core.domain.trade import SEQUENTIAL_ID_EXCHANGES
-from ohlc_core.service.runner import FatalError
-from ohlc_core.service.settings import SettingsError
+from ohlc_core.errors import FatalError, SettingsError
 from ohlc_exchanges.base import ExchangeAdapter, ExchangeError, UnknownProductError
 from ohlc_exchanges.http import RestFetcher, RetryPolicy
 from ohlc_exchanges.registry import adapter_for

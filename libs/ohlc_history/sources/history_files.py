@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 from loguru import logger
 
+from ohlc_core.errors import SettingsError
 from ohlc_core.messages.records import Source as SourceName
-from ohlc_core.service.settings import SettingsError
 from ohlc_exchanges.base import Position
 from ohlc_history.sources.base import SourceError
 from ohlc_history.sources.column_files import column_files

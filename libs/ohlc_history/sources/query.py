@@ -5,8 +5,8 @@ Postgres. Statements before the last one (LOAD, ATTACH, SET) are run first.
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from ohlc_core.errors import SettingsError
 from ohlc_core.messages.records import Source as SourceName
-from ohlc_core.service.settings import SettingsError
 from ohlc_exchanges.base import Position
 from ohlc_history.sources.base import SourceError
 from ohlc_history.sources.column_files import order_by

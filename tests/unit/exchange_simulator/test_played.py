@@ -5,7 +5,7 @@ import pytest
 
 from exchange_simulator.formatting import fixed, float_seconds
 from exchange_simulator.market.played import product_of_key, read_trades_files
-from ohlc_core.service.settings import SettingsError
+from ohlc_core.errors import SettingsError
 from support.market_data import market_file
 
 

@@ -13,9 +13,9 @@ from feature_writer.dead_letters import DeadLetterTopic, UndeliveredError
 from feature_writer.settings import WriterSettings
 from feature_writer.writer import FeatureWriter
 from ohlc_core.domain.candle import Candle
+from ohlc_core.errors import FatalError
 from ohlc_core.messages.codec import encode_candle
 from ohlc_core.service.health import Health
-from ohlc_core.service.runner import FatalError
 from ohlc_core.service.settings import load
 from ohlc_features.errors import StoreError, StoreRejectedError, StoreUnavailableError
 from support.candle_records import candle

@@ -8,7 +8,8 @@ from quixstreams.models.topics.exceptions import TopicNotFoundError
 from ohlc_aggregator import application
 from ohlc_aggregator.main import _build_patiently
 from ohlc_aggregator.settings import AggregatorSettings
-from ohlc_core.service.runner import FatalError, Runtime
+from ohlc_core.errors import FatalError
+from ohlc_core.service.runner import Runtime
 from ohlc_core.service.settings import load
 
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from pydantic import Field, SecretStr
 
-from ohlc_core.service.runner import FatalError, Runtime, run_service
+from ohlc_core.errors import FatalError, SettingsError
+from ohlc_core.service.runner import Runtime, run_service
 from ohlc_core.service.setting_groups import (
     IntervalSettings,
     KafkaSettings,
@@ -19,7 +20,10 @@ from ohlc_core.service.setting_groups import (
     ProductSettings,
     RunSettings,
 )
-from ohlc_core.service.settings import SettingsError, load
+from ohlc_core.service.settings import load
+from ohlc_exchanges.http import RestFetcher
+from ohlc_exchanges.kraken.adapter import Kraken
+from ohlc_history.sources.base import SourceError
 
 
 @pytest.fixture(autouse=True)
@@ -45,6 +49,26 @@ def test_what_can_not_be_recovered_from_exits_1() -> None:
         raise FatalError("the disk is full; make room")
 
     assert exit_code(run) == 1
+
+
+def test_error_of_any_package_exits_1_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    def run(settings: ObservabilitySettings, runtime: Runtime) -> None:
+        raise SourceError("file x.csv has no column price")
+
+    assert exit_code(run) == 1
+    reported = capsys.readouterr().err
+    assert reported.count("\n") == 1
+    assert "Traceback" not in reported
+
+
+def test_stop_while_waiting_for_an_exchange_exits_0(capsys: pytest.CaptureFixture[str]) -> None:
+    def run(settings: ObservabilitySettings, runtime: Runtime) -> None:
+        fetcher = RestFetcher(Kraken(), "http://127.0.0.1:1", stop=runtime.stop)
+        runtime.stop.set()
+        fetcher(Kraken().product_check("BTC/USD"))
+
+    assert exit_code(run) == 0
+    assert "Traceback" not in capsys.readouterr().err
 
 
 def test_wrong_settings_exit_2_in_one_line(

@@ -2,7 +2,8 @@
 
 import pytest
 
-from ohlc_core.service.settings import SettingsError, load
+from ohlc_core.errors import SettingsError
+from ohlc_core.service.settings import load
 from ohlc_features.settings import FeatureStoreSettings
 from ohlc_features.sql.url import store_url
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from ohlc_core.service.settings import SettingsError
+from ohlc_core.errors import SettingsError
 from ohlc_history.sources.history_files import FileSource
 from ohlc_history.sources.products import ProductNames, plain_name
 from ohlc_history.trade_table import clean

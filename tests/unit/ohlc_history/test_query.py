@@ -3,7 +3,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from ohlc_core.service.settings import SettingsError
+from ohlc_core.errors import SettingsError
 from ohlc_history.sources.query import QuerySource
 from ohlc_history.trade_table import clean
 

@@ -1,6 +1,7 @@
 import pytest
 
-from ohlc_core.service.settings import SettingsError, load
+from ohlc_core.errors import SettingsError
+from ohlc_core.service.settings import load
 from trade_replayer.run_id import run_id
 from trade_replayer.settings import ReplayerSettings
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from exchange_simulator.market.products import QUOTES, Product, parse_product
 from exchange_simulator.market.trade_log import Row
-from ohlc_core.service.settings import SettingsError
+from ohlc_core.errors import SettingsError
 
 _CURRENCIES = {"XBT": "BTC", "XDG": "DOGE"}
 _LEGACY_PAIR_LENGTH = 8  # XXBTZUSD: X or Z stands before each three-letter currency

@@ -7,12 +7,13 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from local_stack.processes import ManagedProcess, ProcessDiedError
+from ohlc_core.errors import PipelineError
 
 _START_SECONDS = 60.0
 _STOP_SECONDS = 30.0
 
 
-class BrokerStartError(RuntimeError):
+class BrokerStartError(PipelineError):
     """The broker did not come up; the text says why, with the end of its log."""
 
 

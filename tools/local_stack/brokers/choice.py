@@ -8,11 +8,12 @@ from local_stack.brokers.broker import BrokerStartError, LocalBroker
 from local_stack.brokers.kafka import kafka_broker
 from local_stack.brokers.noida import noida_broker
 from local_stack.ports import free_port
+from ohlc_core.errors import PipelineError
 
 BrokerKind = Literal["auto", "kafka", "noida"]
 
 
-class UnavailableBrokerError(RuntimeError):
+class UnavailableBrokerError(PipelineError):
     """The broker asked for can not be run on this machine; one line with the remedy."""
 
 

@@ -10,11 +10,13 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from ohlc_core.errors import PipelineError
+
 _POM = Path(__file__).resolve().parents[1] / "kafka" / "pom.xml"
 _DOWNLOAD_SECONDS = 600
 
 
-class KafkaJarsError(RuntimeError):
+class KafkaJarsError(PipelineError):
     """The jars are not there and could not be had; one line with the reason."""
 
 

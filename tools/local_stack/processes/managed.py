@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Literal
 
 from local_stack.processes import reaper
+from ohlc_core.errors import PipelineError
 
 _KILL_WAIT_SECONDS = 30.0
 
 OnScreen = Literal["nothing", "stdout", "everything"]
 
 
-class ProcessDiedError(RuntimeError):
+class ProcessDiedError(PipelineError):
     """A process ended by itself; the text names it, its exit code and the end of its log."""
 
 

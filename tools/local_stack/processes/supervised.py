@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Callable
 
 from local_stack.processes.managed import ManagedProcess
+from ohlc_core.errors import PipelineError
 
 _MOST_RESTARTS = 5
 _WITHIN_SECONDS = 120.0
@@ -15,7 +16,7 @@ _LONGEST_WAIT_SECONDS = 15.0
 WRONG_SETTINGS = 2
 
 
-class GaveUpError(RuntimeError):
+class GaveUpError(PipelineError):
     """A service ended and will not be started again.
 
     Attributes:
