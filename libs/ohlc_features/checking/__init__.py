@@ -1,0 +1,1 @@
+"""``features check``: evidence that a file of definitions gives the same numbers everywhere."""
