@@ -1,6 +1,7 @@
 """The console script ``feature-writer``: candles from the topic into the feature store."""
 
 import time
+from functools import partial
 
 from loguru import logger
 
@@ -9,13 +10,15 @@ from feature_writer.dead_letters import DeadLetterTopic
 from feature_writer.settings import WriterSettings
 from feature_writer.writer import FeatureWriter
 from ohlc_core.errors import FatalError
-from ohlc_core.kafka.admin import ensure_topics
+from ohlc_core.kafka.admin import broker_answers, ensure_topics
 from ohlc_core.service.runner import Runtime, run_service
 from ohlc_features.base import FeatureStore
 from ohlc_features.errors import StoreRejectedError, StoreUnavailableError
 from ohlc_features.factory import open_store
 
 _RETRY_SECONDS = 1.0
+# A store may take long for a batch: this much more than HANG_SECONDS is no hang yet.
+_HANG_SECONDS = 300.0
 
 
 def main() -> None:
@@ -36,7 +39,12 @@ def run(settings: WriterSettings, runtime: Runtime) -> None:
     try:
         names = settings.topics
         ensure_topics(settings, names, [names.ohlc, names.ohlc_dlq], runtime.stop)
-        runtime.health.expect("poll", 150)
+        runtime.health.expect(
+            "poll",
+            150,
+            ends_after_seconds=max(_HANG_SECONDS, settings.hang_seconds),
+            peer_answers=partial(broker_answers, settings),
+        )
         runtime.health.expect("reading", 150)
         runtime.health.expect("store", 150)
         runtime.health.expect("broker", 60)
@@ -50,7 +58,21 @@ def run(settings: WriterSettings, runtime: Runtime) -> None:
         logger.info(
             "writing {} to {} as group {}", names.ohlc, settings.feature_store, names.writer_group
         )
-        writer = FeatureWriter(settings, consumer, store, dead_letters, health=runtime.health)
+        runtime.status.works_on(
+            topic=names.ohlc,
+            store=settings.feature_store,
+            group=f"{settings.feature_group_name}_{settings.feature_group_version}",
+            run_id=settings.run_id,
+            broker=settings.kafka_broker_address,
+        )
+        writer = FeatureWriter(
+            settings,
+            consumer,
+            store,
+            dead_letters,
+            health=runtime.health,
+            status=runtime.status,
+        )
         writer.run(runtime.stop)
     finally:
         store.close()

@@ -21,6 +21,7 @@ from feature_writer.settings import WriterSettings
 from ohlc_core.domain.candle import Candle
 from ohlc_core.errors import FatalError
 from ohlc_core.service.health import Health
+from ohlc_core.service.status import Status
 from ohlc_features.base import FeatureStore
 from ohlc_features.errors import StoreRejectedError, StoreUnavailableError
 
@@ -47,6 +48,7 @@ class FeatureWriter:
         dead_letters: DeadLetterTopic,
         *,
         health: Health,
+        status: Status | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._settings = settings
@@ -54,6 +56,7 @@ class FeatureWriter:
         self._store = store
         self._dead_letters = dead_letters
         self._health = health
+        self._status = status or Status()
         self._monotonic = monotonic
         self._batch = Batch()
         self._failures = 0
@@ -61,6 +64,7 @@ class FeatureWriter:
         self._retry_at = 0.0
         self._look_at = 0.0
         self._is_leaving = False
+        self._newest_end_ms = 0
 
     def run(self, stop: threading.Event) -> None:
         """Write until ``stop`` is set, then write and commit what was read, and leave the group.
@@ -95,6 +99,7 @@ class FeatureWriter:
         now = self._monotonic()
         size, seconds = self._settings.write_batch_size, self._settings.write_batch_seconds
         if self._failures:
+            self._health.progress("reading")  # paused on purpose: `store` is what stands still
             if now >= self._retry_at:
                 self._flush()
         elif self._batch.is_due(now, size, seconds):
@@ -157,6 +162,7 @@ class FeatureWriter:
             metrics.HOLDING.set(0)
             logger.info("the batch is kept; reading goes on")
         self._health.progress("store")
+        self._status.say("live", "Live: everything read is in the store")
         return True
 
     def _keep(self) -> None:
@@ -176,10 +182,13 @@ class FeatureWriter:
         if batch.candles:
             with metrics.WRITE_SECONDS.time():
                 self._store.write(batch.candles)
+            newest = max(candle.window_end_ms for candle in batch.candles)
+            self._newest_end_ms = max(newest, self._newest_end_ms)
             metrics.WRITTEN.inc(len(batch.candles))
             batch.candles.clear()
             metrics.BATCHES.inc()
             metrics.BUFFERED.set(0)
+            self._status.progress(newest_window_end_ms=self._newest_end_ms)
 
     def _commit(self) -> None:
         offsets = self._batch.offsets(self._consumer.topic)
@@ -208,6 +217,10 @@ class FeatureWriter:
         self._retry_at = now + wait
         metrics.HOLDING.set(1)
         metrics.RETRIES.labels(type(error).__name__).inc()
+        self._status.say(
+            "holding",
+            f"The store takes no writes; the batch waits, next try in {wait:.1f} s: {error}",
+        )
         logger.warning("not kept, reading is paused, next try in {:.1f} s: {}", wait, error)
 
     def _finish(self) -> None:

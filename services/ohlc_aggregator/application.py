@@ -6,10 +6,12 @@ import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from ohlc_core.domain.product_candles import ProductCandles
 from ohlc_core.domain.trade import ProductKey
+from ohlc_core.kafka.admin import broker_answers
 from ohlc_core.kafka.config import connection_config, consumer_config, producer_config
 from ohlc_core.service.runner import Runtime
 from ohlc_core.service.setting_groups import duration_us
@@ -30,7 +32,7 @@ from ohlc_aggregator.settings import AggregatorSettings
 #: The loop is alive while librdkafka's statistics arrive: they are handed over by its poll.
 _POLL = "poll"
 _STATISTICS_MS = 1_000
-_ALLOWED_SILENCE_SECONDS = 60.0
+_ALLOWED_SILENCE_SECONDS = 15.0
 
 
 class StoppableApplication(Application):
@@ -78,7 +80,12 @@ class OutgoingSerializer(Serializer):
 def build(settings: AggregatorSettings, runtime: Runtime) -> Application:
     """Return the application, ready to run. Its topics must exist."""
     counts = Counts()
-    cache = ProductCache(settings.rules, counts, lambda: cache.publish_gauges(now_us()))
+
+    def checkpointed() -> None:
+        cache.publish_gauges(now_us())
+        cache.report(runtime.status)
+
+    cache = ProductCache(settings.rules, counts, checkpointed)
     reader = RecordReader(duration_us(settings.max_ahead), now_us, counts)
     app = _application(settings, runtime)
     names = settings.topics
@@ -123,7 +130,7 @@ def _application(settings: AggregatorSettings, runtime: Runtime) -> Application:
     )
     consumer = consumer_config(settings, group) | {
         "statistics.interval.ms": _STATISTICS_MS,
-        "stats_cb": _statistics(runtime),
+        "stats_cb": _statistics(settings, runtime),
     }
     producer = producer_config(settings)
     if settings.processing_guarantee == "exactly-once":
@@ -151,8 +158,13 @@ def _application(settings: AggregatorSettings, runtime: Runtime) -> Application:
     )
 
 
-def _statistics(runtime: Runtime) -> Any:  # noqa: ANN401 - librdkafka's callback type
-    runtime.health.expect(_POLL, _ALLOWED_SILENCE_SECONDS)
+def _statistics(settings: AggregatorSettings, runtime: Runtime) -> Any:  # noqa: ANN401 - librdkafka's callback type
+    runtime.health.expect(
+        _POLL,
+        _ALLOWED_SILENCE_SECONDS,
+        ends_after_seconds=settings.hang_seconds,
+        peer_answers=partial(broker_answers, settings),
+    )
 
     def on_statistics(text: str) -> None:
         runtime.health.progress(_POLL)

@@ -17,6 +17,7 @@ from ohlc_aggregator.metrics import CHECKPOINT, OPEN_WINDOWS, PRODUCTS, WATERMAR
 from ohlc_core.domain.product_candles import STATE_NAME, ProductCandles
 from ohlc_core.domain.rules import CandleRules
 from ohlc_core.domain.trade import ProductKey
+from ohlc_core.service.status import Status
 
 
 class QuixState:
@@ -86,6 +87,15 @@ class ProductCache(BaseSink):
         for key in self._touched:
             self._products.pop(key, None)
         self._touched.clear()
+
+    def report(self, status: Status) -> None:
+        """Renew what ``/status`` says."""
+        products = {
+            key.product_id: {"exchange": key.exchange, "watermark_us": product.watermark_us}
+            for key, product in self._products.items()
+        }
+        status.say("live", f"Aggregating {len(products)} products")
+        status.progress(products=products)
 
     def publish_gauges(self, now_us: int) -> None:
         """Update what is known of the products as a whole."""

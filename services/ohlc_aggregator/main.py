@@ -45,6 +45,16 @@ def run(settings: AggregatorSettings, runtime: Runtime) -> None:
         names.aggregator_group,
         settings.processing_guarantee,
     )
+    runtime.status.works_on(
+        topic=names.trades,
+        candles=names.ohlc,
+        intervals=list(settings.ohlc_intervals),
+        empty_candles=settings.empty_candles,
+        grace_ms=settings.grace_ms,
+        run_id=settings.run_id,
+        broker=settings.kafka_broker_address,
+    )
+    runtime.status.say("waiting", f"Waiting for records of {names.trades}")
     try:
         with stopping(app, runtime.stop):
             app.run()

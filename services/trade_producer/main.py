@@ -33,6 +33,15 @@ def run(settings: ProducerSettings, runtime: Runtime) -> None:
     """Produce until stopped; after a failed append begin again from the topic's end."""
     adapter = adapter_for(settings.exchange)
     metrics = Metrics()
+    runtime.status.works_on(
+        exchange=adapter.name,
+        products=list(settings.product_ids),
+        intervals=list(settings.ohlc_intervals),
+        websocket=settings.exchange_ws_url or adapter.ws_url,
+        topic=settings.topics.trades,
+        run_id=settings.run_id,
+        broker=settings.kafka_broker_address,
+    )
     while True:
         try:
             _run_once(settings, adapter, runtime, metrics)

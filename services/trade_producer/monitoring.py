@@ -1,16 +1,21 @@
 """Gauges, counters of changes, and health as progress."""
 
 from collections.abc import Collection
+from functools import partial
 
-from ohlc_core.service.health import Health
+from ohlc_core.kafka.admin import broker_answers
+from ohlc_core.service.runner import Runtime
 from trade_producer.connection import Inbox
 from trade_producer.feed import Feed
 from trade_producer.metrics import Metrics
 from trade_producer.product_flow import ProductFlow
+from trade_producer.settings import ProducerSettings
 from trade_producer.topic_writer import TopicWriter
 
 _EVERY_SECONDS = 0.5
-_BROKER_SECONDS = 30.0
+_EXCHANGE_SECONDS = 10.0
+_BROKER_SECONDS = 10.0
+_LOOP_SECONDS = 10.0
 _CONTIGUITY_SECONDS = 300.0
 
 
@@ -21,16 +26,24 @@ class Vitals:
     filled for minutes.
     """
 
-    def __init__(self, health: Health, metrics: Metrics, silence_seconds: float) -> None:
-        self._health = health
+    def __init__(self, runtime: Runtime, metrics: Metrics, settings: ProducerSettings) -> None:
+        health = self._health = runtime.health
+        self._status = runtime.status
         self._metrics = metrics
         self._next = 0.0
         self._heard: float | None = None
         self._has_heard = False
         self._counted: dict[tuple[str, str], int] = {}
         self._reconnects = 0
-        health.expect("exchange", max(30.0, 3 * silence_seconds))
-        health.expect("broker", _BROKER_SECONDS)
+        health.expect("exchange", _EXCHANGE_SECONDS)
+        for part, seconds in (("broker", _BROKER_SECONDS), ("loop", _LOOP_SECONDS)):
+            health.expect(
+                part,
+                seconds,
+                from_first=True,
+                ends_after_seconds=settings.hang_seconds,
+                peer_answers=partial(broker_answers, settings),
+            )
         health.expect("contiguity", _CONTIGUITY_SECONDS)
 
     def heard(self) -> None:
@@ -49,6 +62,7 @@ class Vitals:
         if now < self._next:
             return
         self._next = now + _EVERY_SECONDS
+        self._health.progress("loop")
         self._note_exchange(now, feed)
         self._metrics.inbox.set(inbox.waiting)
         self._metrics.broker_queue.set(writer.queued)
@@ -56,8 +70,30 @@ class Vitals:
             self._health.progress("broker")
         for flow in flows:
             self._note_product(flow)
-        if all(flow.stream.is_current for flow in flows):
+        behind = [flow.key.product_id for flow in flows if not flow.stream.is_current]
+        if not behind:
             self._health.progress("contiguity")
+        self._report(feed, writer, flows, behind)
+
+    def _report(
+        self,
+        feed: Feed,
+        writer: TopicWriter,
+        flows: Collection[ProductFlow],
+        behind: list[str],
+    ) -> None:
+        """Renew what ``/status`` says."""
+        if not feed.is_subscribed:
+            self._status.say("connecting", f"Connecting to {feed.url}")
+        elif behind:
+            self._status.say("filling", f"Asking history for trades of {', '.join(behind)}")
+        else:
+            self._status.say("live", f"Live: {len(flows)} products, nothing missing")
+        self._status.progress(
+            products={flow.key.product_id: _product(flow) for flow in flows},
+            unacknowledged_records=writer.queued,
+            reconnects=feed.reconnects,
+        )
 
     def note_clock(self, exchange_us: int | None, local_us: int) -> None:
         """Show how far the exchange's clock is from this machine's."""
@@ -86,3 +122,13 @@ class Vitals:
             name = (str(counter), product)
             counter.labels(product).inc(value - self._counted.get(name, 0))
             self._counted[name] = value
+
+
+def _product(flow: ProductFlow) -> dict[str, object]:
+    position = flow.stream.position
+    return {
+        "last_trade_id": None if position is None else position.trade_id,
+        "last_trade_us": None if position is None else position.timestamp_us,
+        "waiting_trades": flow.stream.parked,
+        "is_current": flow.stream.is_current,
+    }

@@ -47,7 +47,7 @@ from trade_producer.watermarks import Watermarks
 _TAKE_SECONDS = 0.05
 _TICK_SECONDS = 0.05
 _CLOCK_SECONDS = 3.0
-_FLUSH_SECONDS = 30.0
+_FLUSH_SECONDS = 20.0
 
 # No market prints so many trades between two frames of a connection that lacks none.
 _IMPLAUSIBLE_JUMP = 1_000_000
@@ -98,7 +98,7 @@ class LiveProducer:
         self._clock = ExchangeClock(tells_time=adapter.tells_time)
         self._intervals = [Interval.parse(text) for text in settings.ohlc_intervals]
         self._flows = {product: self._flow(product) for product in settings.product_ids}
-        self._vitals = Vitals(runtime.health, metrics, adapter.silence_seconds)
+        self._vitals = Vitals(runtime, metrics, settings)
         self._heard_us = 0
         self._tails: Tails = {}
         self._has_begun = False

@@ -21,7 +21,7 @@ from ohlc_history.deduplicate import DisorderError
 from ohlc_history.sources.base import SourceError, TradeSource
 from ohlc_history.sources.factory import open_source
 from trade_replayer.hand_over import first_whole_window_us, live_start_us
-from trade_replayer.progress import ProductProgress, print_summary, shown
+from trade_replayer.progress import ProductProgress, figures, print_summary, shown
 from trade_replayer.publisher import Publisher
 from trade_replayer.record_count import RecordCount
 from trade_replayer.replay import Job, ProductReplay
@@ -53,13 +53,26 @@ def run(settings: ReplayerSettings, runtime: Runtime) -> None:
     sys.stdout.flush()
     began = time.monotonic()
     runtime.health.expect("replay", _HEALTHY_WITHIN_SECONDS)
+    runtime.status.works_on(
+        run_id=run_name,
+        source=settings.replay_source,
+        exchange=settings.exchange,
+        products=list(settings.product_ids),
+        from_us=settings.from_us,
+        to_us=settings.to_us,
+        topic=names.trades,
+        broker=settings.kafka_broker_address,
+    )
     try:
         plan = _plan(settings, runtime)
+        runtime.status.progress_from(partial(figures, plan.products))
+        runtime.status.say("replaying", f"Replaying {len(plan.products)} products")
         ensure_topics(settings, names, (names.trades, names.trades_dlq), runtime.stop)
         _replay(settings, runtime, names, plan)
     except StoppedError:
         logger.info("stopped; the same command goes on from here")
         return
+    runtime.status.say("done", "Every product is replayed")
     print_summary(plan.products, run_name, time.monotonic() - began)
 
 

@@ -77,6 +77,26 @@ class ProductProgress(msgspec.Struct):
         return f"{whole * self.fraction:.1f}/{whole:.1f} days"
 
 
+def figures(products: Sequence[ProductProgress]) -> dict[str, object]:
+    """Return how far the products are, for ``/status``."""
+    return {
+        "products": {
+            product.key.product_id: {
+                "from_us": product.from_us,
+                "to_us": product.to_us,
+                "at_us": product.at_us,
+                "fraction": round(product.fraction, 4),
+                "trades": product.trades,
+                "rejected_rows": product.rejected,
+                "missing_ids": product.missing,
+                "waiting": product.note,
+                "is_done": product.is_done,
+            }
+            for product in products
+        }
+    }
+
+
 @contextmanager
 def shown(
     products: Sequence[ProductProgress],

@@ -41,6 +41,16 @@ def wait_for_broker(settings: KafkaSettings, stop: threading.Event | None = None
             raise StoppedError("told to stop while waiting for the broker")
 
 
+def broker_answers(settings: KafkaSettings) -> bool:
+    """Return whether the broker answers at this moment."""
+    admin = AdminClient(connection_config(settings) | {"log_level": 0})
+    try:
+        admin.list_topics(timeout=_REQUEST_TIMEOUT)
+    except KafkaException:
+        return False
+    return True
+
+
 def ensure_topics(
     settings: KafkaSettings,
     names: TopicNames,

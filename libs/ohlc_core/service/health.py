@@ -1,12 +1,39 @@
 """Health is progress: a part is healthy while it has moved within its allowed silence."""
 
-import json
 import threading
 import time
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import NamedTuple
 
-from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
+
+class Hang(NamedTuple):
+    """A part that made no progress for longer than a working service ever needs."""
+
+    part: str
+    silent_seconds: float
+    peer_answers: Callable[[], bool]
+
+
+class _Part:
+    """What is expected of one part, and when it last moved."""
+
+    def __init__(
+        self,
+        within_seconds: float,
+        last: float | None,
+        ends_after_seconds: float | None,
+        peer_answers: Callable[[], bool],
+    ) -> None:
+        self.within_seconds = within_seconds
+        self.last = last
+        self.ends_after_seconds = ends_after_seconds
+        self.peer_answers = peer_answers
+
+    def silent_seconds(self, now: float) -> float:
+        return 0.0 if self.last is None else now - self.last
+
+    def is_healthy(self, now: float) -> bool:
+        return self.last is None or now - self.last <= self.within_seconds
 
 
 class Health:
@@ -18,65 +45,59 @@ class Health:
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
-        self._allowed: dict[str, float] = {}
-        self._last: dict[str, float] = {}
+        self._parts: dict[str, _Part] = {}
         self._lock = threading.Lock()
 
-    def expect(self, part: str, within_seconds: float) -> None:
-        """Declare that ``part`` makes progress at least this often, counted from now."""
+    def expect(
+        self,
+        part: str,
+        within_seconds: float,
+        *,
+        from_first: bool = False,
+        ends_after_seconds: float | None = None,
+        peer_answers: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """Declare that ``part`` makes progress at least this often, counted from now.
+
+        Args:
+            part: its name.
+            within_seconds: a longer silence is unhealthy.
+            from_first: count from its first progress instead, however late that comes.
+            ends_after_seconds: a longer silence ends the process, see `watchdog`; None: never.
+            peer_answers: whether what the part waits for answers, so that the silence is its
+                own fault. Asked, from another thread, only before the process is ended.
+        """
+        last = None if from_first else self._monotonic()
         with self._lock:
-            self._allowed[part] = within_seconds
-            self._last[part] = self._monotonic()
+            self._parts[part] = _Part(within_seconds, last, ends_after_seconds, peer_answers)
 
     def progress(self, part: str) -> None:
         """Note that ``part`` moved just now."""
-        self._last[part] = self._monotonic()
+        expected = self._parts.get(part)
+        if expected is not None:
+            expected.last = self._monotonic()
 
     def report(self) -> tuple[bool, dict[str, dict[str, float | bool]]]:
         """Return whether every part is healthy, and each part's seconds of silence."""
         now = self._monotonic()
         with self._lock:
             parts: dict[str, dict[str, float | bool]] = {
-                part: {
-                    "healthy": now - self._last[part] <= allowed,
-                    "silent_seconds": round(now - self._last[part], 3),
-                    "allowed_seconds": allowed,
+                name: {
+                    "healthy": part.is_healthy(now),
+                    "silent_seconds": round(part.silent_seconds(now), 3),
+                    "allowed_seconds": part.within_seconds,
                 }
-                for part, allowed in self._allowed.items()
+                for name, part in self._parts.items()
             }
         return all(bool(part["healthy"]) for part in parts.values()), parts
 
-
-def serve(
-    health: Health, host: str, port: int, registry: CollectorRegistry = REGISTRY
-) -> ThreadingHTTPServer:
-    """Serve ``/metrics`` (Prometheus text) and ``/health`` (200 or 503, JSON) from a thread.
-
-    Raises:
-        OSError: the port is taken.
-    """
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            if self.path.startswith("/metrics"):
-                self._answer(200, CONTENT_TYPE_LATEST, generate_latest(registry))
-            elif self.path.startswith("/health"):
-                healthy, parts = health.report()
-                body = json.dumps({"healthy": healthy, "parts": parts}).encode()
-                self._answer(200 if healthy else 503, "application/json", body)
-            else:
-                self._answer(404, "text/plain", b"try /metrics or /health\n")
-
-        def _answer(self, status: int, content_type: str, body: bytes) -> None:
-            self.send_response(status)
-            self.send_header("Content-Type", content_type)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, format: str, *args: object) -> None:
-            """Say nothing: a scrape every few seconds is no event."""
-
-    server = ThreadingHTTPServer((host, port), Handler)
-    threading.Thread(target=server.serve_forever, name="metrics", daemon=True).start()
-    return server
+    def hangs(self) -> list[Hang]:
+        """Return the parts whose silence has lasted long enough to end the process."""
+        now = self._monotonic()
+        with self._lock:
+            return [
+                Hang(name, part.silent_seconds(now), part.peer_answers)
+                for name, part in self._parts.items()
+                if part.ends_after_seconds is not None
+                and part.silent_seconds(now) > part.ends_after_seconds
+            ]

@@ -18,10 +18,13 @@ from ohlc_core.errors import (
 )
 from ohlc_core.errors import PipelineError, SettingsError, StoppedError
 from ohlc_core.service.garbage import collect_rarely
-from ohlc_core.service.health import Health, serve
+from ohlc_core.service.health import Health
+from ohlc_core.service.http_server import serve
 from ohlc_core.service.logs import configure_logs
 from ohlc_core.service.setting_groups import ObservabilitySettings
 from ohlc_core.service.settings import documented, load
+from ohlc_core.service.status import Status
+from ohlc_core.service.watchdog import Watchdog
 
 S = TypeVar("S", bound=ObservabilitySettings)
 
@@ -32,11 +35,13 @@ class Runtime:
     Attributes:
         stop: set once SIGTERM or SIGINT arrived: finish the work at hand, flush and return.
         health: declare parts and note their progress here.
+        status: what ``/status`` says: keep it up to date.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = "") -> None:
         self.stop = threading.Event()
         self.health = Health()
+        self.status = Status(name)
 
 
 def run_service(name: str, settings_type: type[S], run: Callable[[S, Runtime], None]) -> NoReturn:
@@ -54,9 +59,10 @@ def _exit_code(name: str, settings_type: type[S], run: Callable[[S, Runtime], No
     try:
         settings = load(settings_type)
         configure_logs(name, settings)
-        runtime = Runtime()
+        runtime = Runtime(name)
         _stop_on_signals(runtime)
         _serve_metrics(settings, runtime)
+        Watchdog(runtime.health, runtime.stop).start()
         collect_rarely()
         run(settings, runtime)
     except SettingsError as error:
@@ -102,7 +108,12 @@ def _serve_metrics(settings: ObservabilitySettings, runtime: Runtime) -> None:
     if settings.metrics_port is None:
         return
     try:
-        server = serve(runtime.health, settings.metrics_host, settings.metrics_port)
+        server = serve(
+            runtime.health,
+            settings.metrics_host,
+            settings.metrics_port,
+            status=runtime.status,
+        )
     except OSError as error:
         raise SettingsError(
             f"METRICS_PORT was {settings.metrics_port} ({error.strerror}); "

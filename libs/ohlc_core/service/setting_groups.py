@@ -104,9 +104,15 @@ class ObservabilitySettings(EnvSettings):
     )
     log_format: Literal["text", "json"] = Field("text", description="text or json")
     metrics_port: int | None = Field(
-        None, ge=0, le=65535, description="port of /metrics and /health (0: any free one)"
+        None, ge=0, le=65535, description="port of /metrics, /health and /status (0: any free one)"
     )
-    metrics_host: str = Field("127.0.0.1", description="address of /metrics and /health")
+    metrics_host: str = Field("127.0.0.1", description="address of /metrics, /health and /status")
+    hang_seconds: float = Field(
+        120,
+        ge=10,
+        description="seconds without progress, although the broker answers, after which a "
+        "service ends itself with exit code 1, 10 or more",
+    )
 
 
 class ProductSettings(EnvSettings):

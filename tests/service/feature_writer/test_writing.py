@@ -147,7 +147,11 @@ def test_metrics_and_health_tell_what_the_writer_does(pipeline: WriterPipeline) 
     assert "feature_writer_lag_records{partition=" in metrics
     health = httpx.get(f"{address}health")
     assert health.status_code == 200
-    assert set(health.json()["parts"]) == {"poll", "reading", "store", "broker"}
+    assert set(health.json()["parts"]) >= {"poll", "reading", "store", "broker"}
+    status = httpx.get(f"{address}status").json()
+    assert status["works_on"]["store"] == "local"
+    assert status["state"] == "live"
+    assert status["progress"]["newest_window_end_ms"] == candle(0).window_end_ms
 
 
 def test_console_store_prints_each_candles_exact_json(pipeline: WriterPipeline) -> None:

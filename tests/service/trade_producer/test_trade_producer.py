@@ -197,7 +197,10 @@ def test_a_broker_that_stands_still_costs_no_trade_and_health_tells(
         line = producer.wait_for_log("metrics and health at")
         address = line[line.index("http://") :].strip()
         health = wait_until(lambda: _health(address), 30.0, "the health page says healthy")
-        assert set(health["parts"]) == {"exchange", "broker", "contiguity"}
+        assert set(health["parts"]) == {"exchange", "broker", "loop", "contiguity"}
+        status = wait_until(lambda: _live_status(address), 30.0, "the status page says live")
+        assert status["works_on"]["products"] == list(PRODUCTS)
+        assert set(status["progress"]["products"]) == set(PRODUCTS)
         broker.pause()
         before = simulator.control.state()["live_trades"]
         wait_until(lambda: simulator.control.state()["live_trades"] > before + 200, 30.0)
@@ -272,6 +275,11 @@ def test_ids_that_history_lacks_too_are_a_gap_or_an_accepted_jump_as_set(
 
 def _shown(simulator: Simulator) -> list[dict[str, Any]]:
     return [trade for trade in simulator.control.trades("BTC/USD") if not trade["withheld"]]
+
+
+def _live_status(address: str) -> dict[str, Any] | None:
+    status: dict[str, Any] = httpx.get(address + "status", trust_env=False).json()
+    return status if status["state"] == "live" else None
 
 
 def _health(address: str) -> dict[str, Any] | None:

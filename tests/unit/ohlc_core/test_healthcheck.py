@@ -5,8 +5,9 @@ from collections.abc import Iterator
 import pytest
 from prometheus_client import CollectorRegistry
 
-from ohlc_core.service.health import Health, serve
+from ohlc_core.service.health import Health
 from ohlc_core.service.healthcheck import problem
+from ohlc_core.service.http_server import serve
 
 
 class Clock:
