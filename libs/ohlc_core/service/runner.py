@@ -62,9 +62,9 @@ def _exit_code(name: str, settings_type: type[S], run: Callable[[S, Runtime], No
         runtime = Runtime(name)
         _stop_on_signals(runtime)
         _serve_metrics(settings, runtime)
-        Watchdog(runtime.health, runtime.stop).start()
         collect_rarely()
-        run(settings, runtime)
+        with Watchdog(runtime.health, runtime.stop).watching():
+            run(settings, runtime)
     except SettingsError as error:
         sys.stderr.write(f"{name}: wrong setting: {error}\n")
         return 2

@@ -6,7 +6,8 @@ Supervisors restart a process that exits, not one that is merely unhealthy.
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from loguru import logger
 
@@ -47,13 +48,20 @@ class Watchdog:
         self._stop = stop
         self._monotonic = monotonic
         self._end = end
+        self._done = threading.Event()
         self._last_look = monotonic()
         self._hanging_seconds = 0.0
         self._stopping_seconds = 0.0
 
-    def start(self) -> None:
-        """Look once a second, from a thread of its own."""
-        threading.Thread(target=self._run, name="watchdog", daemon=True).start()
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Look once a second, from a thread of its own, until the block ends."""
+        thread = threading.Thread(target=self._run, name="watchdog", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            self._done.set()
 
     def look(self) -> None:
         """Judge the service now."""
@@ -78,6 +86,5 @@ class Watchdog:
         self._hanging_seconds = 0.0
 
     def _run(self) -> None:
-        while True:
-            time.sleep(_LOOK_SECONDS)
+        while not self._done.wait(_LOOK_SECONDS):
             self.look()
