@@ -35,8 +35,8 @@ backfill: $(VENV)/.run ## history into the feature store: from_day=2023-08-01 [t
 topic ?= ohlc
 
 .PHONY: consume
-consume: $(VENV)/.run ## the records of a topic as they are: make consume topic=ohlc [from=end]
-	@$(LOCAL_STACK) consume $(topic) $(if $(filter end,$(from)),--from-end)
+consume: $(VENV)/.run ## the records of a topic: make consume topic=ohlc [from=end] [raw=1]
+	@$(LOCAL_STACK) consume $(topic) $(if $(filter end,$(from)),--from-end) $(if $(raw),--raw)
 
 VERIFY_VENV := $(if $(filter hopsworks,$(FEATURE_STORE)),$(HOPSWORKS_VENV),$(VENV))
 

@@ -111,7 +111,9 @@ def _interval_us(text: str) -> int:
 
 def _wrong_number(candle: Candle) -> str | None:
     for name in _NUMBERS:
-        number: Decimal = getattr(candle, name)
+        number: Decimal | None = getattr(candle, name)
+        if number is None:
+            continue
         # Not decimals.in_range: more digits than a double has are no reason to refuse a row.
         if not number.is_finite() or (number and number.adjusted() > MAX_EXPONENT):
             return f"{name} is no number in range"

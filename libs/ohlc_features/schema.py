@@ -23,7 +23,7 @@ class FeatureRow(NamedTuple):
     close: float
     volume: float
     vwap: float
-    buy_volume: float
+    buy_volume: float | None
     trade_count: int
     first_trade_id: str | None
     last_trade_id: str | None
@@ -57,7 +57,7 @@ def feature_values(candle: Candle) -> tuple[Value, ...]:
         float(candle.close),
         float(candle.volume),
         float(candle.vwap),
-        float(candle.buy_volume),
+        None if candle.buy_volume is None else float(candle.buy_volume),
         candle.trade_count,
         candle.first_trade_id,
         candle.last_trade_id,

@@ -7,17 +7,17 @@ that are already known to be good.
 
 from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import msgspec
 import polars as pl
 
 from ohlc_core.domain.decimals import canonical
-from ohlc_core.domain.trade import Trade, reason_to_reject
+from ohlc_core.domain.trade import Side, Trade, reason_to_reject
 
-#: The side of a trade whose source does not tell it. The contract knows only buy and sell;
-#: with sell, buy_volume is 0 wherever it means nothing.
-UNKNOWN_SIDE = "sell"
+#: The side of a trade whose source does not provide it; the window's buy_volume is then null.
+UNKNOWN_SIDE: Side = "unknown"
+SIDES: tuple[Side, ...] = get_args(Side)
 
 TRADE_TABLE = pl.Schema(
     {
@@ -77,7 +77,7 @@ def clean(batch: RawBatch) -> tuple[pl.DataFrame, list[RejectedRow]]:
     good = (
         pl.all_horizontal(pl.col("price", "quantity", "side", "timestamp_us").is_not_null())
         & (pl.col("price") != "0")
-        & pl.col("side").is_in(["buy", "sell"])
+        & pl.col("side").is_in(SIDES)
         & pl.col("timestamp_us").is_between(1, (1 << 53) - 1)
     )
     if batch.has_ids:
@@ -122,7 +122,7 @@ def _with_slow_rows(
 
 def _slow_row(row: dict[str, Any], *, has_ids: bool) -> tuple[str | None, str, str, str, int]:
     price, quantity = (_decimal(name, row[name]) for name in _NUMBERS)
-    if row["side"] not in ("buy", "sell"):
+    if row["side"] not in SIDES:
         raise ValueError("side is neither buy nor sell")
     if row["timestamp_us"] is None:
         raise ValueError("the time can not be read")

@@ -9,8 +9,12 @@ from typing import NamedTuple
 
 import polars as pl
 
+from ohlc_core.domain.decimals import MAX_EXPONENT
+from ohlc_core.messages.trades_record import SIDE_LETTERS
+
 # What JSON text must escape; ids with any of it are rare and are written one by one.
 _NEEDS_ESCAPE = r'["\\\x00-\x1f]'
+_ZEROS = "0" * 2 * MAX_EXPONENT
 
 
 class TradesRecord(NamedTuple):
@@ -27,38 +31,53 @@ def records_of(
     """Yield the table's trades as records of up to ``batch``, in order."""
     head = (
         f'{{"type":"trades","exchange":{_text(exchange)},"product_id":{_text(product_id)}'
-        f',"source":"{source}","trades":['
+        f',"source":"{source}","trade_ids":["'
     )
-    chunks = (
-        table.select(
-            _trade_json(table).alias("json"),
-            pl.col("timestamp_us"),
-            (pl.int_range(pl.len()) // batch).alias("chunk"),
-        )
+    chunk = (pl.int_range(pl.len()) // batch).alias("chunk")
+    joined = (
+        table.select(_ids(table), "price", "quantity", _letter(), "timestamp_us", chunk)
+        .with_columns(_padded("price"), _padded("quantity"))
         .group_by("chunk", maintain_order=True)
-        .agg(pl.col("json").str.join(","), pl.col("timestamp_us").last(), pl.len())
+        .agg(
+            pl.col("trade_id").str.join('","'),
+            pl.col("price").str.join(","),
+            pl.col("quantity").str.join(","),
+            pl.col("side").str.join(""),
+            pl.col("timestamp_us").cast(pl.String).str.join(","),
+            pl.col("timestamp_us").last().alias("last_us"),
+            pl.len(),
+        )
     )
-    for _, body, last_us, count in chunks.iter_rows():
-        yield TradesRecord(f"{head}{body}]}}".encode(), last_us, count)
+    for _, ids, prices, quantities, sides, times, last_us, count in joined.iter_rows():
+        value = (
+            f'{head}{ids}"],"prices":[{prices}],"quantities":[{quantities}]'
+            f',"sides":"{sides}","timestamps_us":[{times}]}}'
+        )
+        yield TradesRecord(value.encode(), last_us, count)
 
 
-def _trade_json(table: pl.DataFrame) -> pl.Expr:
+def _ids(table: pl.DataFrame) -> pl.Expr:
     trade_id = pl.col("trade_id")
     if table["trade_id"].str.contains(_NEEDS_ESCAPE).any():
-        trade_id = trade_id.map_elements(lambda text: _text(text)[1:-1], return_dtype=pl.String)
-    return pl.concat_str(
-        pl.lit('{"trade_id":"'),
-        trade_id,
-        pl.lit('","price":'),
-        pl.col("price"),
-        pl.lit(',"quantity":'),
-        pl.col("quantity"),
-        pl.lit(',"side":"'),
-        pl.col("side"),
-        pl.lit('","timestamp_us":'),
-        pl.col("timestamp_us").cast(pl.String),
-        pl.lit("}"),
+        return trade_id.map_elements(lambda text: _text(text)[1:-1], return_dtype=pl.String)
+    return trade_id
+
+
+def _letter() -> pl.Expr:
+    return pl.col("side").replace_strict(SIDE_LETTERS, return_dtype=pl.String)
+
+
+def _padded(name: str) -> pl.Expr:
+    """Return canonical numbers with zeros behind them, as many decimals in all of a chunk."""
+    text = pl.col(name)
+    point = text.str.find(".", literal=True).cast(pl.Int64)
+    own = (text.str.len_bytes().cast(pl.Int64) - point - 1).fill_null(0)
+    finest = own.max().over("chunk")
+    dotted = pl.concat_str(
+        text, pl.when((own == 0) & (finest > 0)).then(pl.lit(".")).otherwise(pl.lit(""))
     )
+    zeros = pl.lit(_ZEROS).str.slice(0, finest - own)
+    return pl.concat_str(dotted, zeros).alias(name)
 
 
 def _text(value: str) -> str:

@@ -92,11 +92,13 @@ _BATCH = """
 with trade as (
     select unnest(?::bigint[]) as id, unnest(?::bigint[]) as us,
            unnest(?::varchar[])::decimal(20, 4) as price,
-           unnest(?::varchar[])::decimal(20, 8) as quantity, unnest(?::boolean[]) as bought
+           unnest(?::varchar[])::decimal(20, 8) as quantity, unnest(?::boolean[]) as bought,
+           unnest(?::boolean[]) as known
 )
 select us // $interval * $interval // 1000, arg_min(price, id), max(price), min(price),
        arg_max(price, id), sum(quantity), sum(price * quantity), count(*),
-       coalesce(sum(quantity) filter (bought), 0), min(id), max(id)
+       case when bool_and(known) then coalesce(sum(quantity) filter (bought), 0) end,
+       min(id), max(id)
 from trade group by 1 order by 1
 """
 
@@ -118,6 +120,7 @@ def batch_candles(trades: Sequence[Trade], interval: str) -> dict[int, tuple[obj
         [str(t.price) for t in trades],
         [str(t.quantity) for t in trades],
         [t.side == "buy" for t in trades],
+        [t.side != "unknown" for t in trades],
     ]
     with duckdb.connect() as connection:
         rows = connection.execute(query, columns).fetchall()

@@ -1,8 +1,9 @@
-"""``local-stack consume``: a console consumer that prints the records of a topic as they are."""
+"""``local-stack consume``: a console consumer that prints the records of a topic."""
 
 import sys
 
 from local_stack.broker_discovery import reach
+from local_stack.record_lines import record_lines
 from local_stack.settings import StackSettings
 from local_stack.stopping import StopRequest
 from local_stack.topic_reader import TopicReader
@@ -11,8 +12,12 @@ from ohlc_core.kafka.admin import wait_for_broker
 _POLL_SECONDS = 0.2
 
 
-def consume(settings: StackSettings, topic: str, from_end: bool, stop: StopRequest) -> None:
-    """Print a topic's values, one a line, from its beginning or its end, until told to stop.
+def consume(
+    settings: StackSettings, topic: str, stop: StopRequest, *, from_end: bool, raw: bool
+) -> None:
+    """Print a topic's records, from its beginning or its end, until stopped.
+
+    One line a trade and one line for any other record; ``raw``: one line a record, as it is.
 
     The broker is the one `reach` finds.
 
@@ -26,7 +31,9 @@ def consume(settings: StackSettings, topic: str, from_end: bool, stop: StopReque
     try:
         while not stop.is_set:
             for message in reader.read(_POLL_SECONDS):
-                sys.stdout.write((message.value() or b"").decode(errors="replace") + "\n")
+                value = message.value() or b""
+                lines = [value.decode(errors="replace")] if raw else record_lines(value)
+                sys.stdout.writelines(f"{line}\n" for line in lines)
             sys.stdout.flush()
     except BrokenPipeError:
         # The reader of the pipe has enough (`| head`); keep Python from telling it at exit.

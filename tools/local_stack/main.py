@@ -30,7 +30,7 @@ def _exit_code(arguments: argparse.Namespace) -> int:
         if arguments.command == "backfill":
             return run_backfill(settings, stop)
         if arguments.command == "consume":
-            consume(settings, arguments.topic, arguments.from_end, stop)
+            consume(settings, arguments.topic, stop, from_end=arguments.from_end, raw=arguments.raw)
         else:
             run_live(arguments.command, settings, stop)
     except SettingsError as error:
@@ -65,6 +65,7 @@ def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
     command = commands.add_parser("consume", help="print the records of a topic")
     command.add_argument("topic", nargs="?", default="ohlc")
     command.add_argument("--from-end", action="store_true", help="only records that are to come")
+    command.add_argument("--raw", action="store_true", help="records as they are on the topic")
     return parser.parse_args(arguments)
 
 

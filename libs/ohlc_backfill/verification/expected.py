@@ -34,7 +34,10 @@ class _Window:
         self.close, self.last = part.close, part.last_id
         self.volume = EXACT.add(self.volume, part.volume)
         self.pq = EXACT.add(self.pq, part.price_quantity)
-        self.buy = EXACT.add(self.buy, part.buy_volume)
+        if self.buy is None or part.buy_volume is None:
+            self.buy = None
+        else:
+            self.buy = EXACT.add(self.buy, part.buy_volume)
 
 
 class ExpectedRows:
@@ -149,7 +152,7 @@ class ExpectedRows:
             close=float(w.close),
             volume=float(w.volume),
             vwap=float(average),
-            buy_volume=float(w.buy),
+            buy_volume=None if w.buy is None else float(w.buy),
             trade_count=w.count,
             first_trade_id=w.first or None,
             last_trade_id=w.last or None,

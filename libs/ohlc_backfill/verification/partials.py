@@ -27,7 +27,7 @@ class Partial(NamedTuple):
     close: Decimal
     volume: Decimal
     price_quantity: Decimal
-    buy_volume: Decimal
+    buy_volume: Decimal | None
     first_id: str
     last_id: str
 
@@ -44,6 +44,7 @@ def partials_of(table: pl.DataFrame, base_us: int) -> Iterator[Partial]:
             _scaled("price", price_scale),
             _scaled("quantity", quantity_scale),
             (pl.col("side") == "buy").alias("is_buy"),
+            (pl.col("side") == "unknown").alias("is_unknown"),
             pl.col("trade_id"),
         )
         .group_by("window", maintain_order=True)
@@ -55,7 +56,10 @@ def partials_of(table: pl.DataFrame, base_us: int) -> Iterator[Partial]:
             pl.col("price").last().alias("close"),
             pl.col("quantity").sum().alias("volume"),
             (pl.col("price") * pl.col("quantity")).sum().alias("price_quantity"),
-            pl.col("quantity").filter(pl.col("is_buy")).sum().alias("buy"),
+            pl.when(pl.col("is_unknown").any())
+            .then(None)
+            .otherwise(pl.col("quantity").filter(pl.col("is_buy")).sum())
+            .alias("buy"),
             pl.col("trade_id").first().alias("first"),
             pl.col("trade_id").last().alias("last"),
         )
@@ -71,7 +75,7 @@ def partials_of(table: pl.DataFrame, base_us: int) -> Iterator[Partial]:
             _decimal(close, price_scale),
             _decimal(volume, quantity_scale),
             _decimal(price_quantity, price_scale + quantity_scale),
-            _decimal(buy, quantity_scale),
+            None if buy is None else _decimal(buy, quantity_scale),
             first,
             last,
         )
@@ -121,7 +125,7 @@ def _one_by_one(table: pl.DataFrame, base_us: int) -> Iterator[Partial]:
             prices[-1],
             volume,
             price_quantity,
-            buy,
+            None if any(side == "unknown" for _, _, side, _ in trades) else buy,
             trades[0][3],
             trades[-1][3],
         )

@@ -24,22 +24,19 @@ _TRADES_AT_ONCE = 100_000
 _SILENCE_SECONDS = 60.0
 
 
-class _Trade(msgspec.Struct, gc=False):
-    trade_id: str
-    price: msgspec.Raw
-    quantity: msgspec.Raw
-    side: str
-    timestamp_us: int
-
-
 class _Record(msgspec.Struct):
-    """Any record of the topic; read here anew, so that a fault in the codec shows."""
+    """Any record of the topic; read here again, so that a fault in the codec shows."""
 
     type: str
-    trades: list[_Trade] = msgspec.field(default_factory=list)
+    trade_ids: list[str] = msgspec.field(default_factory=list)
+    prices: list[msgspec.Raw] = msgspec.field(default_factory=list)
+    quantities: list[msgspec.Raw] = msgspec.field(default_factory=list)
+    sides: str = ""
+    timestamps_us: list[int] = msgspec.field(default_factory=list)
     from_us: int = 0
 
 
+_SIDES = {"b": "buy", "s": "sell", "-": "unknown"}
 _decode = msgspec.json.Decoder(_Record).decode
 
 
@@ -57,7 +54,8 @@ class _Product:
         self.key = key
         self.until_us = until_us
         self.comparer: ProductComparer | None = None
-        self._waiting: list[_Trade] = []
+        self._waiting: list[_Record] = []
+        self._trades = 0
 
     def take(
         self, record: _Record, begin: Callable[[ProductKey, int, int], ProductComparer]
@@ -68,14 +66,16 @@ class _Product:
         if record.type == "gap":
             self.flush()
             self.comparer.rows.gap()
-        self._waiting += record.trades
-        if len(self._waiting) >= _TRADES_AT_ONCE:
+        if record.type == "trades":
+            self._waiting.append(record)
+            self._trades += len(record.sides)
+        if self._trades >= _TRADES_AT_ONCE:
             self.flush()
 
     def flush(self) -> None:
-        trades, self._waiting = self._waiting, []
-        if self.comparer is not None and trades:
-            self.comparer.add(self.comparer.rows.add(_table(trades)))
+        records, self._waiting, self._trades = self._waiting, [], 0
+        if self.comparer is not None and records:
+            self.comparer.add(self.comparer.rows.add(_table(records)))
 
 
 def check_run(
@@ -109,7 +109,7 @@ def check_run(
         if product is not None:
             record = _decode(message.value() or b"")
             product.take(record, begin)
-            read += len(record.trades)
+            read += len(record.sides)
             progress(read)
     return _verdict(products.values())
 
@@ -125,14 +125,14 @@ def _verdict(products: Iterable[_Product]) -> RunCheck:
     return RunCheck(trades, comparisons)
 
 
-def _table(trades: list[_Trade]) -> pl.DataFrame:
+def _table(records: list[_Record]) -> pl.DataFrame:
     return pl.DataFrame(
         {
-            "trade_id": [trade.trade_id for trade in trades],
-            "price": [bytes(trade.price).decode() for trade in trades],
-            "quantity": [bytes(trade.quantity).decode() for trade in trades],
-            "side": [trade.side for trade in trades],
-            "timestamp_us": [trade.timestamp_us for trade in trades],
+            "trade_id": [text for record in records for text in record.trade_ids],
+            "price": [bytes(raw).decode() for record in records for raw in record.prices],
+            "quantity": [bytes(raw).decode() for record in records for raw in record.quantities],
+            "side": [_SIDES[letter] for record in records for letter in record.sides],
+            "timestamp_us": [time for record in records for time in record.timestamps_us],
         },
         schema=TRADE_TABLE,
     )

@@ -10,7 +10,8 @@ class Candle(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="candl
 
     The fields stand in the order they are written to the ``ohlc`` topic. ``vwap`` is rounded to
     12 significant digits; every other number is exact. ``revision`` counts corrections of the
-    same window, from 0. The ids are None in a window without trades.
+    same window, from 0. ``buy_volume`` is None where the taker's side of any trade is unknown. The
+    ids are None in a window without trades.
     """
 
     exchange: str
@@ -25,7 +26,7 @@ class Candle(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="candl
     volume: Decimal
     vwap: Decimal
     trade_count: int
-    buy_volume: Decimal
+    buy_volume: Decimal | None
     first_trade_id: str | None
     last_trade_id: str | None
     complete: bool

@@ -22,7 +22,7 @@ class Segment(NamedTuple):
     trade_count: int
     volume: Decimal
     price_quantity: Decimal
-    buy_volume: Decimal
+    buy_volume: Decimal | None
     high: Decimal
     low: Decimal
     first_key: OrderKey
@@ -80,11 +80,17 @@ class Columns:
         """
         prices = self.prices[begin:end]
         quantities = self.quantities[begin:end]
-        bought = [
-            quantity
-            for quantity, side in zip(quantities, self.sides[begin:end], strict=True)
-            if side == "buy"
-        ]
+        sides = self.sides[begin:end]
+        bought = None
+        if "unknown" not in sides:
+            bought = sum(
+                [
+                    quantity
+                    for quantity, side in zip(quantities, sides, strict=True)
+                    if side == "buy"
+                ],
+                ZERO,
+            )
         if ascending_ids:
             first, last = begin, end - 1
         else:
@@ -93,7 +99,7 @@ class Columns:
             trade_count=end - begin,
             volume=sum(quantities, ZERO),
             price_quantity=sum(map(mul, prices, quantities), ZERO),
-            buy_volume=sum(bought, ZERO),
+            buy_volume=bought,
             high=max(prices),
             low=min(prices),
             first_key=order_key(self.ids[first], self.times[first], sequential=sequential),

@@ -7,7 +7,7 @@ import msgspec
 
 from ohlc_core.domain.decimals import LARGEST, MAX_EXPONENT, finest_exponent
 
-Side = Literal["buy", "sell"]
+Side = Literal["buy", "sell", "unknown"]
 
 #: Exchanges whose trade ids count up by trade within one product. Bitstamp's ids are shared by
 #: all its pairs, so there they say nothing about gaps.
@@ -48,7 +48,7 @@ class Trade(msgspec.Struct, frozen=True, gc=False):
         trade_id: the exchange's own id, or a replayer's stable one where the source has none.
         price: in the product's quote currency, exactly as sent.
         quantity: in the product's base currency, exactly as sent.
-        side: what the taker did.
+        side: what the taker did; unknown where the source does not say.
         timestamp_us: event time, microseconds since the Unix epoch, UTC.
     """
 

@@ -19,12 +19,13 @@ class Window(msgspec.Struct):
 
     ``open`` and ``close`` of a window without trades are the previous close. ``revision`` is that
     of the newest emitted candle, -1 before the first; ``complete`` is what that candle said.
+    ``buy_volume`` is None once the side of any trade is unknown.
     """
 
     count: int = 0
     volume: Decimal = ZERO
     price_quantity: Decimal = ZERO
-    buy_volume: Decimal = ZERO
+    buy_volume: Decimal | None = ZERO
     high: Decimal = ZERO
     low: Decimal = ZERO
     first_key: OrderKey = _NO_KEY
@@ -52,7 +53,10 @@ class Window(msgspec.Struct):
         self.count += segment.trade_count
         self.volume += segment.volume
         self.price_quantity += segment.price_quantity
-        self.buy_volume += segment.buy_volume
+        if self.buy_volume is None or segment.buy_volume is None:
+            self.buy_volume = None
+        else:
+            self.buy_volume += segment.buy_volume
 
     def flatten(self, price: Decimal) -> None:
         """Become the flat candle of a window without trades, at the previous close."""

@@ -4,21 +4,33 @@ Written by hand where numbers occur, because no JSON library writes a small deci
 (``0.00000001``) in plain notation.
 """
 
-from collections.abc import Sequence
-
 import msgspec
 
 from ohlc_core.domain.candle import Candle
 from ohlc_core.domain.decimals import canonical
-from ohlc_core.domain.trade import Trade
-from ohlc_core.errors import MalformedMessageError as MalformedMessageError  # noqa: PLC0414
+from ohlc_core.errors import MalformedMessageError
 from ohlc_core.messages.records import (
     DeadLetter,
+    GapMessage,
+    StartMessage,
     TradesMessage,
     TradesTopicMessage,
+    WatermarkMessage,
+)
+from ohlc_core.messages.trades_record import TradesRecord, encode_trades, trades_of
+
+__all__ = (
+    "MalformedMessageError",
+    "decode_candle",
+    "decode_dead_letter",
+    "decode_trades_topic",
+    "encode",
+    "encode_candle",
+    "encode_trades",
 )
 
-_trades_topic: msgspec.json.Decoder[TradesTopicMessage] = msgspec.json.Decoder(TradesTopicMessage)
+_Record = TradesRecord | StartMessage | WatermarkMessage | GapMessage
+_trades_topic: msgspec.json.Decoder[_Record] = msgspec.json.Decoder(_Record)
 _candle = msgspec.json.Decoder(Candle)
 _dead_letter = msgspec.json.Decoder(DeadLetter)
 _encoder = msgspec.json.Encoder()
@@ -26,23 +38,6 @@ _encoder = msgspec.json.Encoder()
 
 def _text(value: str | None) -> str:
     return _encoder.encode(value).decode()
-
-
-def _trade_json(trade: Trade) -> str:
-    return (
-        f'{{"trade_id":{_text(trade.trade_id)},"price":{canonical(trade.price)}'
-        f',"quantity":{canonical(trade.quantity)},"side":"{trade.side}"'
-        f',"timestamp_us":{trade.timestamp_us}}}'
-    )
-
-
-def encode_trades(exchange: str, product_id: str, source: str, trades: Sequence[Trade]) -> bytes:
-    """Return the bytes of one ``trades`` record."""
-    body = ",".join(map(_trade_json, trades))
-    return (
-        f'{{"type":"trades","exchange":{_text(exchange)},"product_id":{_text(product_id)}'
-        f',"source":"{source}","trades":[{body}]}}'
-    ).encode()
 
 
 def encode(message: TradesTopicMessage | DeadLetter) -> bytes:
@@ -56,24 +51,29 @@ def decode_trades_topic(value: bytes) -> TradesTopicMessage:
     """Read a record of the ``trades`` topic; numbers become exact decimals.
 
     Raises:
-        MalformedMessageError: the value is not JSON or not one of the four messages.
+        MalformedMessageError: the value is not JSON or not one of the four records.
     """
     try:
-        return _trades_topic.decode(value)
+        record = _trades_topic.decode(value)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise MalformedMessageError(str(error)) from None
+    if isinstance(record, TradesRecord):
+        trades = trades_of(record)
+        return TradesMessage(record.exchange, record.product_id, record.source, trades)
+    return record
 
 
 def encode_candle(candle: Candle) -> bytes:
     """Return the bytes of one ``ohlc`` record."""
     c = candle
+    buy_volume = "null" if c.buy_volume is None else canonical(c.buy_volume)
     return (
         f'{{"type":"candle","exchange":{_text(c.exchange)},"product_id":{_text(c.product_id)}'
         f',"interval":"{c.interval}","window_start_ms":{c.window_start_ms}'
         f',"window_end_ms":{c.window_end_ms},"open":{canonical(c.open)}'
         f',"high":{canonical(c.high)},"low":{canonical(c.low)},"close":{canonical(c.close)}'
         f',"volume":{canonical(c.volume)},"vwap":{canonical(c.vwap)}'
-        f',"trade_count":{c.trade_count},"buy_volume":{canonical(c.buy_volume)}'
+        f',"trade_count":{c.trade_count},"buy_volume":{buy_volume}'
         f',"first_trade_id":{_text(c.first_trade_id)},"last_trade_id":{_text(c.last_trade_id)}'
         f',"complete":{"true" if c.complete else "false"},"revision":{c.revision}}}'
     ).encode()

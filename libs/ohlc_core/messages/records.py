@@ -3,16 +3,13 @@
 The ``ohlc`` topic carries `ohlc_core.domain.candle.Candle`.
 """
 
-from typing import Literal
-
 import msgspec
 
 from ohlc_core.domain.trade import ProductKey, Trade
+from ohlc_core.messages.trades_record import Source as Source  # noqa: PLC0414
 
-Source = Literal["websocket", "rest", "file", "sql"]
 
-
-class TradesMessage(msgspec.Struct, frozen=True, tag_field="type", tag="trades"):
+class TradesMessage(msgspec.Struct, frozen=True):
     """One or more trades of one product that came together, in the exchange's order."""
 
     exchange: str

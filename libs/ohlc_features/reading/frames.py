@@ -25,14 +25,18 @@ def feature_frame(raw: pl.DataFrame) -> pl.DataFrame:
     """Return a store's rows with the schema's columns and types, in the order of their keys.
 
     A driver that infers types from the rows sees none in a column of nulls, and 0 and 1 in a
-    boolean one; an empty text stands for null, as no id is empty.
+    boolean one; an empty text stands for null, as no id is empty, and a
+    negative buy_volume, as no volume is.
     """
     return (
         raw.select(COLUMNS)
         .cast(SCHEMA)
         .with_columns(
-            pl.when(pl.col(column) != "").then(pl.col(column)).alias(column)
-            for column in ("first_trade_id", "last_trade_id")
+            *(
+                pl.when(pl.col(column) != "").then(pl.col(column)).alias(column)
+                for column in ("first_trade_id", "last_trade_id")
+            ),
+            pl.when(pl.col("buy_volume") >= 0).then(pl.col("buy_volume")).alias("buy_volume"),
         )
         .sort(HISTORY_KEY)
     )

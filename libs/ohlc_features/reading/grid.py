@@ -30,10 +30,9 @@ def fill_grid(candles: pl.DataFrame, interval: str, end_ms: int | None = None) -
         filled.alias("filled"),
         (pl.col("window_start") + pl.duration(milliseconds=step_ms)).alias("window_end"),
         *(pl.coalesce(price, known_close).alias(price) for price in _PRICES),
-        *(
-            pl.col(name).fill_null(0)
-            for name in ("volume", "buy_volume", "trade_count", "revision")
-        ),
+        *(pl.col(name).fill_null(0) for name in ("volume", "trade_count", "revision")),
+        # Null where sides are unknown; only a window without trades surely had no buyers.
+        pl.when(filled).then(0.0).otherwise(pl.col("buy_volume")).alias("buy_volume"),
         pl.col("complete").fill_null(value=True),
     ).select(*candles.columns, "filled")
 

@@ -106,15 +106,19 @@ class LocalSource:
 
 
 def _rows(table: Table) -> Select[Any]:
-    """Select every column; ids as text even where they are null.
+    """Select every column; ids and buy_volume never null; see `feature_frame`.
 
     SQLite's values have types and its columns have none, so a bulk reader takes a column's type
     from its first rows and refuses a text after a thousand nulls.
     """
-    columns = [
-        func.coalesce(column, "").label(column.name) if column.name in _IDS else column
-        for column in table.columns
-    ]
+    columns: list[ColumnElement[Any]] = []
+    for column in table.columns:
+        if column.name in _IDS:
+            columns.append(func.coalesce(column, "").label(column.name))
+        elif column.name == "buy_volume":
+            columns.append(func.coalesce(column, -1.0).label(column.name))
+        else:
+            columns.append(column)
     return select(*columns)
 
 

@@ -25,6 +25,7 @@ from sqlalchemy.types import TypeEngine
 
 from ohlc_features.schema import COLUMNS, HISTORY_KEY, ONLINE_KEY
 
+_NULLABLE = ("buy_volume", "first_trade_id", "last_trade_id")
 _DOUBLES = ("open", "high", "low", "close", "volume", "vwap", "buy_volume")
 
 
@@ -52,7 +53,7 @@ def _table(name: str, metadata: MetaData, key: tuple[str, ...]) -> Table:
             column,
             types[column],
             primary_key=column in key,
-            nullable=column.endswith("_trade_id"),
+            nullable=column in _NULLABLE,
             autoincrement=False,
         )
         for column in COLUMNS

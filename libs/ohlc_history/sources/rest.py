@@ -5,7 +5,7 @@ from email.utils import parsedate_to_datetime
 
 from loguru import logger
 
-from ohlc_core.messages.records import Source as SourceName
+from ohlc_core.messages.trades_record import Source as SourceName
 from ohlc_exchanges.base import (
     ExchangeAdapter,
     MalformedResponseError,

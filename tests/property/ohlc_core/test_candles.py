@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from ohlc_core.domain.candle import Candle
 from ohlc_core.domain.decimals import canonical, vwap
-from ohlc_core.domain.trade import ProductKey, Trade
+from ohlc_core.domain.trade import ProductKey, Side, Trade
 from ohlc_core.messages.codec import decode_trades_topic, encode_candle, encode_trades
 from ohlc_core.messages.records import TradesMessage
 from support.candles import (
@@ -30,7 +30,7 @@ END = T0 + 3 * HOUR
 
 prices = st.decimals(Decimal("0.0001"), Decimal(200_000), places=4)
 quantities = st.decimals(0, 1_000, places=8)
-sides = st.sampled_from(("buy", "sell"))
+sides: st.SearchStrategy[Side] = st.sampled_from(("buy", "sell", "buy", "sell", "unknown"))
 pauses = st.sampled_from((0, 0, 0, 1, 999, 70_000, SECOND, 9 * SECOND, MINUTE, 4 * MINUTE))
 
 

@@ -23,10 +23,11 @@ INTERVALS = ("1m", "5m", "1h")
 
 
 def decimals(places: int, most: int) -> st.SearchStrategy[Decimal]:
-    return st.integers(1, most * 10**places).map(lambda number: Decimal(number).scaleb(-places))
+    scaled = st.integers(1, most * 10**places).map(lambda number: Decimal(number).scaleb(-places))
+    return scaled | st.integers(1, most).map(Decimal)
 
 
-SIDES = st.sampled_from(("buy", "sell"))
+SIDES: st.SearchStrategy[Side] = st.sampled_from(("buy", "sell", "buy", "sell", "unknown"))
 
 
 @st.composite
@@ -43,12 +44,8 @@ def histories(draw: st.DrawFn, places: int = 8) -> list[Trade]:
     time_us, trades = T0 + draw(st.integers(0, HOUR)), []
     for number, (step, price, quantity, side) in enumerate(rows, start=1):
         time_us += step
-        trades.append(Trade(str(number), price, quantity, _side(side), time_us))
+        trades.append(Trade(str(number), price, quantity, side, time_us))
     return trades
-
-
-def _side(text: str) -> Side:
-    return "buy" if text == "buy" else "sell"
 
 
 @given(histories(), st.integers(1, 70))

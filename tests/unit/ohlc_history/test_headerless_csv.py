@@ -60,7 +60,7 @@ def test_three_fields_have_no_ids_and_the_documented_side(tmp_path: Path) -> Non
     path = tmp_path / "XBTUSD.csv"
     path.write_text(f"{THREE}\n")
     assert trades(path, KRAKEN_3).rows() == [
-        (None, "90.54", "1.1044842", "sell", 1_672_531_436_123_456)
+        (None, "90.54", "1.1044842", "unknown", 1_672_531_436_123_456)
     ]
 
 

@@ -1,0 +1,108 @@
+"""The ``trades`` record: trades of one product in columns, as JSON text.
+
+Numbers of one column are exact, in plain notation, and have the same number of decimals: the
+most that any of them needs. So the same trades give the same bytes, however a source wrote them.
+"""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any, Literal
+
+import msgspec
+
+from ohlc_core.domain.decimals import canonical
+from ohlc_core.domain.trade import Side, Trade
+from ohlc_core.errors import MalformedMessageError
+
+Source = Literal["websocket", "rest", "file", "sql"]
+
+SIDE_LETTERS: dict[Side, str] = {"buy": "b", "sell": "s", "unknown": "-"}
+_SIDES: dict[str, Side] = {letter: side for side, letter in SIDE_LETTERS.items()}
+
+_encode = msgspec.json.Encoder().encode
+_decode_ids = msgspec.json.Decoder(list[str]).decode
+_decode_numbers = msgspec.json.Decoder(list[Decimal]).decode
+
+
+class TradesRecord(msgspec.Struct, frozen=True, tag_field="type", tag="trades"):
+    """The record as it is on the wire."""
+
+    exchange: str
+    product_id: str
+    source: Source
+    trade_ids: msgspec.Raw
+    prices: msgspec.Raw
+    quantities: msgspec.Raw
+    sides: str
+    timestamps_us: list[int]
+
+
+def encode_trades(exchange: str, product_id: str, source: str, trades: Sequence[Trade]) -> bytes:
+    """Return the bytes of one ``trades`` record."""
+    ids = _encode([trade.trade_id for trade in trades]).decode()
+    prices = number_column([trade.price for trade in trades])
+    quantities = number_column([trade.quantity for trade in trades])
+    sides = "".join([SIDE_LETTERS[trade.side] for trade in trades])
+    times = ",".join([str(trade.timestamp_us) for trade in trades])
+    head = (
+        f'{{"type":"trades","exchange":{_encode(exchange).decode()}'
+        f',"product_id":{_encode(product_id).decode()},"source":"{source}"'
+    )
+    return (
+        f'{head},"trade_ids":{ids},"prices":[{prices}],"quantities":[{quantities}]'
+        f',"sides":"{sides}","timestamps_us":[{times}]}}'
+    ).encode()
+
+
+def number_column(values: Sequence[Decimal]) -> str:
+    """Return the numbers as comma-separated text, all with the decimals the finest one needs."""
+    texts = list(map(canonical, values))
+    decimals = [len(text) - text.find(".") - 1 if "." in text else 0 for text in texts]
+    finest = max(decimals, default=0)
+    if min(decimals, default=0) == finest:
+        return ",".join(texts)
+    return ",".join(
+        [
+            text + ("." if not own else "") + "0" * (finest - own)
+            for text, own in zip(texts, decimals, strict=True)
+        ]
+    )
+
+
+def trades_of(record: TradesRecord) -> list[Trade]:
+    """Return the record's trades; numbers become exact decimals.
+
+    Raises:
+        MalformedMessageError: the columns are not of one length, or hold what they may not.
+    """
+    ids = _column("trade_ids", _decode_ids, record.trade_ids)
+    prices = _numbers("prices", record.prices)
+    quantities = _numbers("quantities", record.quantities)
+    sides, times = record.sides, record.timestamps_us
+    lengths = [len(column) for column in (ids, prices, quantities, sides, times)]
+    if len(set(lengths)) != 1:
+        raise MalformedMessageError(
+            "columns have different lengths: trade_ids {}, prices {}, quantities {}, sides {}, "
+            "timestamps_us {}".format(*lengths)
+        )
+    if not sides:
+        raise MalformedMessageError("the record holds no trade")
+    try:
+        taken = [_SIDES[letter] for letter in sides]
+    except KeyError as error:
+        raise MalformedMessageError(f"sides holds {error.args[0]!r}; expected b, s or -") from None
+    return list(map(Trade, ids, prices, quantities, taken, times))
+
+
+def _numbers(name: str, raw: msgspec.Raw) -> list[Decimal]:
+    if b'"' in bytes(raw):
+        raise MalformedMessageError(f"{name} holds a string; expected JSON numbers")
+    values: list[Decimal] = _column(name, _decode_numbers, raw)
+    return values
+
+
+def _column(name: str, decode: Any, raw: msgspec.Raw) -> Any:  # noqa: ANN401 - any column
+    try:
+        return decode(raw)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise MalformedMessageError(f"{name}: {error}") from None
