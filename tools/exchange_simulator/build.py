@@ -1,7 +1,7 @@
 """Puts the parts together: settings in, a server ready to listen out."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 from exchange_simulator.faults.board import FaultBoard
@@ -14,21 +14,10 @@ from exchange_simulator.market.generated import generate
 from exchange_simulator.market.market import Listing, Market
 from exchange_simulator.market.played import read_trades_files
 from exchange_simulator.market.products import character
-from exchange_simulator.protocols.binance import Binance
-from exchange_simulator.protocols.bitstamp import Bitstamp
-from exchange_simulator.protocols.coinbase import Coinbase
-from exchange_simulator.protocols.kraken import Kraken
-from exchange_simulator.protocols.protocol import Protocol
+from exchange_simulator.protocols.registry import protocol_class
 from exchange_simulator.server import SimulatorServer
 from exchange_simulator.settings import SimulatorSettings
 from ohlc_core.errors import SettingsError
-
-PROTOCOLS: Mapping[str, Callable[[Market, SimulatedClock], Protocol]] = {
-    "kraken": Kraken,
-    "coinbase": Coinbase,
-    "binance": Binance,
-    "bitstamp": Bitstamp,
-}
 
 #: A quiet product trades every three minutes on average.
 _QUIET_TRADES_PER_SECOND = 1 / 180
@@ -53,7 +42,7 @@ def build_server(
         market, clock = _played(settings, monotonic_ns)
     else:
         market, clock = _generated(settings, wall_ns, monotonic_ns)
-    protocol = PROTOCOLS[settings.exchange](market, clock)
+    protocol = protocol_class(settings.exchange)(market, clock)
     orders = _scripted(settings) + _random(settings, list(market.listings))
     board = FaultBoard(settings.simulator_seed, orders)
     feed = Feed(market, clock, protocol, board, settings.simulator_hold)
@@ -74,7 +63,7 @@ def _generated(
     opened_ns = start_ns - settings.history_ns
     grid_ns = next((each for each in (_HOUR_NS, _MINUTE_NS) if settings.history_ns >= each), 1)
     opened_ns -= opened_ns % grid_ns
-    names = settings.product_ids or _DEFAULT_PRODUCTS[settings.exchange]
+    names = settings.product_ids or protocol_class(settings.exchange).default_products
     quiet = set(settings.simulator_quiet_products)
     weights = {name: character(name).weight for name in names if name not in quiet}
     listings = []
@@ -110,7 +99,8 @@ def _played(
 
 
 def _market(settings: SimulatorSettings, listings: list[Listing]) -> Market:
-    return Market(listings, _FIRST_SHARED_ID if settings.exchange == "bitstamp" else None)
+    shares_ids = protocol_class(settings.exchange).shares_ids
+    return Market(listings, _FIRST_SHARED_ID if shares_ids else None)
 
 
 def _random(settings: SimulatorSettings, products: list[str]) -> list[Order]:
@@ -130,11 +120,3 @@ def _scripted(settings: SimulatorSettings) -> list[Order]:
         raise SettingsError(
             f"SIMULATOR_FAULTS was {path!r} ({error}); allowed: a JSON file of faults"
         ) from None
-
-
-_DEFAULT_PRODUCTS: Mapping[str, tuple[str, ...]] = {
-    "kraken": ("BTC/USD", "ETH/USD", "LTC/USD"),
-    "coinbase": ("BTC/USD", "ETH/USD", "LTC/USD"),
-    "binance": ("BTC/USDT", "ETH/USDT", "LTC/USDT"),
-    "bitstamp": ("BTC/USD", "ETH/USD", "LTC/USD"),
-}

@@ -12,6 +12,7 @@ from pydantic import Field, field_validator, model_validator
 from exchange_simulator.formatting import NS
 from exchange_simulator.market.products import parse_product
 from ohlc_core.service.setting_groups import Duration, ObservabilitySettings, TextList, duration_us
+from ohlc_exchanges.settings import EXCHANGES_TEXT, ExchangeName
 
 #: More generated history than this takes too long to make and to keep.
 MAX_HISTORY_TRADES = 3_000_000
@@ -22,9 +23,7 @@ _PREFIX = "simulator_"
 class SimulatorSettings(ObservabilitySettings):
     """What market to simulate, and how to serve it."""
 
-    exchange: Literal["kraken", "coinbase", "binance", "bitstamp"] = Field(
-        "kraken", description="kraken, coinbase, binance or bitstamp"
-    )
+    exchange: ExchangeName = Field("kraken", description=EXCHANGES_TEXT)
     product_ids: TextList = Field(
         (),
         description="comma-separated products, as the exchange names them or as BTC/USD (empty: "

@@ -29,6 +29,7 @@ class Binance(Protocol):
     """Binance spot; streams are named in the address or subscribed to."""
 
     name = "binance"
+    default_products = ("BTC/USDT", "ETH/USDT", "LTC/USDT")
     websocket_paths = ("/ws", "/ws/{streams:.+}", "/stream")
     ping_seconds = 20.0
 
@@ -125,6 +126,9 @@ class Binance(Protocol):
             symbol, _, stream = name.partition("@")
             session.streams[name] = symbols.get(symbol, "") if stream == "trade" else ""
         session.products = set(session.streams.values()) - {""}
+
+
+PROTOCOL = Binance
 
 
 def _is_combined(session: Session) -> bool:

@@ -30,6 +30,7 @@ class Bitstamp(Protocol):
     """Bitstamp, websocket at the root path."""
 
     name = "bitstamp"
+    shares_ids = True
     websocket_paths = ("/",)
     ping_seconds = 54.0
     trades_path = "transactions"
@@ -117,6 +118,9 @@ class Bitstamp(Protocol):
     def _product(self, channel: str) -> str:
         pairs = {_PREFIX + pair_of(product): product for product in self.market.listings}
         return pairs.get(channel, "")
+
+
+PROTOCOL = Bitstamp
 
 
 def _frame(event: str, channel: str, data: dict[str, Any]) -> str:

@@ -142,6 +142,9 @@ class Coinbase(Protocol):
         )
 
 
+PROTOCOL = Coinbase
+
+
 def _wanted(request: dict[str, Any]) -> dict[str, list[str]]:
     """Return the products a request names, by channel: its own list or the common one."""
     common = request.get("product_ids", [])

@@ -186,6 +186,9 @@ class Kraken(Protocol):
         return _text({**fields, "time_in": time_in, "time_out": rfc3339_us(self.clock.now_ns())})
 
 
+PROTOCOL = Kraken
+
+
 def _fault_of_request(method: object, params: Any) -> str:  # noqa: ANN401 - a client's JSON
     """Return what is wrong with a subscribe or unsubscribe, "" when nothing is."""
     if method not in ("subscribe", "unsubscribe"):

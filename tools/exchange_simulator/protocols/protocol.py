@@ -75,6 +75,8 @@ class Protocol(ABC):
 
     Attributes:
         name: as in the EXCHANGE setting.
+        default_products: the market of a simulator whose products are not set.
+        shares_ids: whether trade ids come from one sequence that all products share.
         websocket_paths: aiohttp routes of the websocket; the first is the one to announce.
         rest_routes: aiohttp routes to handlers; ``{product}`` in a route is passed as
             ``RestCall.captured``.
@@ -87,6 +89,8 @@ class Protocol(ABC):
     """
 
     name: str
+    default_products: Sequence[str] = ("BTC/USD", "ETH/USD", "LTC/USD")
+    shares_ids = False
     websocket_paths: Sequence[str]
     heartbeat_only_when_quiet = True
     ping_seconds: float | None = None
