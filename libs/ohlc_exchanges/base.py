@@ -6,10 +6,12 @@ Sockets, HTTP clients, waits and retries belong to its callers, who pass in a ``
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from decimal import Decimal
+from typing import Literal, NamedTuple
 
 import msgspec
 
+from ohlc_core.domain.interval import Interval
 from ohlc_core.domain.trade import Trade
 from ohlc_core.errors import PipelineError
 
@@ -162,14 +164,38 @@ class Position(NamedTuple):
     timestamp_us: int
 
 
+class HistoryReach(NamedTuple):
+    """How far back an exchange's REST history goes.
+
+    Attributes:
+        us: microseconds before now.
+        message: the same for a person, e.g. "the last day of trades".
+    """
+
+    us: int
+    message: str
+
+
+#: An official candle: its window's start in ms, and the values that the exchange publishes, by
+#: the names of a feature row's columns. A ``vwap`` is cut off, not rounded.
+OfficialCandle = tuple[int, Mapping[str, Decimal]]
+
+#: What an answer of history can become. ``final``: it never changes. ``full``: final where it
+#: held trades. ``partial``: final once a later page followed. ``volatile``: it may change always.
+PageState = Literal["final", "full", "partial", "volatile"]
+
+
 class ExchangeAdapter(ABC):
     """One exchange.
 
     Attributes:
         name: as in EXCHANGE and in record keys.
         ws_url, rest_url: the exchange's public addresses.
-        has_sequential_ids: whether ids count up by trade within a product (see
-            `ohlc_core.domain.trade.SEQUENTIAL_ID_EXCHANGES`).
+        trade_ids: ``dense``: they count up by one within a product, so they order its trades
+            and reveal a gap. ``shared``: by all products, so a jump says nothing about a gap.
+        history_reach: how far back REST history goes; None: to the first trade.
+        cursor_params: names of the request parameters whose answers may be kept on disk (see
+            `page_state`).
         snapshot_on_subscribe: whether a subscription is answered with the latest trades, which
             often closes the gap of a short disconnection without REST.
         tells_time: whether its frames tell the exchange's own time.
@@ -184,7 +210,9 @@ class ExchangeAdapter(ABC):
     name: str
     ws_url: str
     rest_url: str
-    has_sequential_ids: bool
+    trade_ids: Literal["dense", "shared"]
+    history_reach: HistoryReach | None = None
+    cursor_params: Sequence[str] = ()
     snapshot_on_subscribe: bool
     tells_time: bool
     tells_unknown_products: bool
@@ -192,6 +220,15 @@ class ExchangeAdapter(ABC):
     silence_seconds: float
     max_connection_age_seconds: float | None = None
     connection_attempts: tuple[int, float] = (100, 600.0)
+
+    @property
+    def has_dense_ids(self) -> bool:
+        """Whether trade ids count up by one within a product."""
+        return self.trade_ids == "dense"
+
+    @abstractmethod
+    def symbol(self, product_id: str) -> str:
+        """Return the exchange's own name of a product; the same for all its spellings."""
 
     def websocket_url(self, base: str, product_ids: Sequence[str]) -> str:
         """Return the address to connect to, given EXCHANGE_WS_URL or ``ws_url``.
@@ -235,9 +272,27 @@ class ExchangeAdapter(ABC):
         """Ask history's server for the exchange's time; None where it does not tell."""
         return None
 
-    def spacing_key(self, request: Request) -> str:
+    def rate_limit_key(self, request: Request) -> str:
         """Return what the exchange counts calls by, beside the address: "" or e.g. a product."""
         return ""
+
+    def page_state(self, request: Request, body: bytes) -> PageState:
+        """Return whether the answer to a request with a cursor can still change.
+
+        Raises:
+            MsgspecError, ValueError, LookupError: the body is not as documented.
+        """
+        return "volatile"
+
+    def official_candles(
+        self, product_id: str, interval: Interval, from_ms: int, to_ms: int, fetch: Fetch
+    ) -> Iterator[OfficialCandle] | None:
+        """Yield the exchange's own candles of a period; None where they are not compared.
+
+        Raises:
+            ValueError: the exchange has no candles of this interval.
+        """
+        return None
 
     @abstractmethod
     def pages_from_time(self, product_id: str, from_us: int, fetch: Fetch) -> Iterator[Page]:

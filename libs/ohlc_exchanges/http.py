@@ -52,6 +52,31 @@ OnCall = Callable[[float, int], None]
 _RETRIED = (RateLimitedError, ExchangeUnavailableError, MalformedResponseError)
 
 
+class CallSpacing:
+    """Spaces the calls of all fetchers that share it, over all threads.
+
+    Args:
+        interval_seconds: between two calls of one key.
+        monotonic: seconds from any fixed moment.
+    """
+
+    def __init__(
+        self, interval_seconds: float, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._interval = interval_seconds
+        self._monotonic = monotonic
+        self._lock = threading.Lock()
+        self._next_call: dict[str, float] = {}
+
+    def take_turn(self, key: str) -> float:
+        """Take the next turn of the key; return how many seconds to wait for it."""
+        with self._lock:
+            now = self._monotonic()
+            turn = max(now, self._next_call.get(key, now))
+            self._next_call[key] = turn + self._interval
+        return turn - now
+
+
 class RestFetcher:
     """Performs an adapter's requests; an instance is a ``Fetch``.
 
@@ -64,6 +89,7 @@ class RestFetcher:
         stop: ends every wait with `StoppedError`.
         policy: how patient to be.
         interval_seconds: spacing of calls; None: the adapter's.
+        spacing: shared with other fetchers of the same exchange; None: its own.
         timeout_seconds: for connecting, and between two reads.
         on_wait, on_call: for progress and metrics.
         random_: source of the jitter.
@@ -78,6 +104,7 @@ class RestFetcher:
         stop: threading.Event | None = None,
         policy: RetryPolicy | None = None,
         interval_seconds: float | None = None,
+        spacing: CallSpacing | None = None,
         timeout_seconds: float = 10.0,
         on_wait: OnWait = lambda _why, _seconds: None,
         on_call: OnCall = lambda _seconds, _status: None,
@@ -88,9 +115,9 @@ class RestFetcher:
         self._adapter = adapter
         self._stop = stop or threading.Event()
         self._policy = policy or RetryPolicy()
-        self._interval = (
-            adapter.rest_interval_seconds if interval_seconds is None else interval_seconds
-        )
+        if interval_seconds is None:
+            interval_seconds = adapter.rest_interval_seconds
+        self._spacing = spacing or CallSpacing(interval_seconds, monotonic)
         self._on_wait = on_wait
         self._on_call = on_call
         self._random = random_ or random.Random()
@@ -98,8 +125,6 @@ class RestFetcher:
         self._client = httpx.Client(
             timeout=timeout_seconds, headers={"User-Agent": "ohlc-pipeline"}, follow_redirects=True
         )
-        self._lock = threading.Lock()
-        self._next_call: dict[str, float] = {}
 
     def __call__(self, request: Request) -> Response:
         """Perform the request.
@@ -110,7 +135,7 @@ class RestFetcher:
         """
         failures = 0
         while True:
-            self._wait_for_turn(self._adapter.spacing_key(request))
+            self._wait_for_turn(self._adapter.rate_limit_key(request))
             try:
                 return self._once(request)
             except _RETRIED as error:
@@ -138,13 +163,10 @@ class RestFetcher:
         return response
 
     def _wait_for_turn(self, key: str) -> None:
-        with self._lock:
-            now = self._monotonic()
-            turn = max(now, self._next_call.get(key, now))
-            self._next_call[key] = turn + self._interval
-        if turn > now:
-            self._on_wait("rate limit", turn - now)
-        self._sleep(turn - now)
+        seconds = self._spacing.take_turn(key)
+        if seconds > 0:
+            self._on_wait("rate limit", seconds)
+        self._sleep(seconds)
 
     def _back_off(self, error: ExchangeError, failures: int) -> None:
         seconds = self._policy.wait_seconds(failures, self._random)

@@ -1,25 +1,43 @@
-"""Which exchanges there are. A new one is its file, its line here, and its recorded frames."""
+"""Which exchanges there are: the one list of their names.
 
-from collections.abc import Callable
+A new exchange is its folder and its line here (docs/adding-an-exchange.md).
+"""
+
+from collections.abc import Mapping
+from pkgutil import resolve_name
+from typing import cast
 
 from ohlc_exchanges.base import ExchangeAdapter
-from ohlc_exchanges.binance.adapter import Binance
-from ohlc_exchanges.bitstamp.adapter import Bitstamp
-from ohlc_exchanges.coinbase.adapter import Coinbase
-from ohlc_exchanges.kraken.adapter import Kraken
 
-_ADAPTERS: dict[str, Callable[[], ExchangeAdapter]] = {
-    "kraken": Kraken,
-    "coinbase": Coinbase,
-    "binance": Binance,
-    "bitstamp": Bitstamp,
+_ADAPTERS: Mapping[str, str] = {
+    "kraken": "ohlc_exchanges.kraken.adapter:Kraken",
+    "coinbase": "ohlc_exchanges.coinbase.adapter:Coinbase",
+    "binance": "ohlc_exchanges.binance.adapter:Binance",
+    "bitstamp": "ohlc_exchanges.bitstamp.adapter:Bitstamp",
 }
+
+#: The names EXCHANGE may have.
+EXCHANGES = tuple(_ADAPTERS)
 
 
 def adapter_for(name: str) -> ExchangeAdapter:
-    """Return the adapter of the exchange.
+    """Return a new adapter of the exchange.
 
     Raises:
         KeyError: there is none of that name.
     """
-    return _ADAPTERS[name]()
+    return adapter_class(name)()
+
+
+def adapter_class(name: str) -> type[ExchangeAdapter]:
+    """Return the class of the exchange's adapters, to ask for its capabilities.
+
+    Raises:
+        KeyError: there is none of that name.
+    """
+    return cast("type[ExchangeAdapter]", resolve_name(_ADAPTERS[name]))
+
+
+def has_dense_ids(exchange: str) -> bool:
+    """Return whether ids of the exchange count up by one per product; False if it is unknown."""
+    return exchange in _ADAPTERS and adapter_class(exchange).trade_ids == "dense"

@@ -7,6 +7,7 @@ import polars as pl
 
 from ohlc_core.domain.trade import ProductKey
 from ohlc_exchanges.base import Position
+from ohlc_exchanges.registry import has_dense_ids
 from ohlc_history.deduplicate import Fresh, Hole, TradeOrder
 from ohlc_history.sources.base import TradeSource
 from ohlc_history.synthetic_ids import IdMaker
@@ -123,4 +124,4 @@ def _counts_trades(key: ProductKey, trade_id: str) -> bool:
     """Whether the ids count trades. Ids made of a time (by an adapter, for the pages of years in
     which an exchange told none) are numbers too, far beyond any count."""
     is_count = trade_id.isascii() and trade_id.isdecimal() and len(trade_id) <= _COUNT_DIGITS
-    return key.has_sequential_ids and is_count
+    return has_dense_ids(key.exchange) and is_count

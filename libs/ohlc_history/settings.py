@@ -8,8 +8,8 @@ from pydantic import BeforeValidator, Field, model_validator
 from ohlc_core.service.setting_groups import (
     IntervalSettings,
     ObservabilitySettings,
-    ProductSettings,
 )
+from ohlc_exchanges.settings import ProductSettings
 
 _DAY_US = 86_400_000_000
 _EPOCH_DAY = date(1970, 1, 1)

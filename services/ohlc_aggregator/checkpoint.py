@@ -18,6 +18,7 @@ from ohlc_core.domain.product_candles import STATE_NAME, ProductCandles
 from ohlc_core.domain.rules import CandleRules
 from ohlc_core.domain.trade import ProductKey
 from ohlc_core.service.status import Status
+from ohlc_exchanges.registry import has_dense_ids
 
 
 class QuixState:
@@ -65,7 +66,9 @@ class ProductCache(BaseSink):
             if product is not None and store.get(STATE_NAME) == self._saved.get(key):
                 product.store = store
             else:
-                product = self._products[key] = ProductCandles(key, self._rules, store)
+                sequential = has_dense_ids(key.exchange)
+                product = ProductCandles(key, self._rules, store, sequential=sequential)
+                self._products[key] = product
             self._touched[key] = product
         return product
 

@@ -200,7 +200,7 @@ class LiveProducer:
     def _plausible(self, flow: ProductFlow, trades: tuple[Trade, ...]) -> tuple[Trade, ...]:
         """Reject ids that no market could have reached since the last trade."""
         position = flow.stream.position
-        if position is None or not (self._adapter.has_sequential_ids and flow.stream.is_current):
+        if position is None or not (self._adapter.has_dense_ids and flow.stream.is_current):
             return trades
         most = int(position.trade_id) + _IMPLAUSIBLE_JUMP
         if int(trades[-1].trade_id) <= most:
@@ -338,7 +338,7 @@ class LiveProducer:
             ProductKey(self._adapter.name, product),
             self._adapter,
             ProductStream(
-                dense=self._adapter.has_sequential_ids,
+                dense=self._adapter.has_dense_ids,
                 max_parked=max(1_000, settings.max_parked_trades // len(settings.product_ids)),
             ),
             Watermarks(self._intervals, settings.grace_ms * 1_000),

@@ -9,9 +9,9 @@ from ohlc_core.service.setting_groups import (
     IntervalSettings,
     KafkaSettings,
     ObservabilitySettings,
-    ProductSettings,
     RunSettings,
 )
+from ohlc_exchanges.settings import ProductSettings
 
 START_WORDS = ("last", "window", "now")
 

@@ -19,6 +19,7 @@ from ohlc_core.messages.codec import decode_trades_topic
 from ohlc_core.messages.records import GapMessage, StartMessage, TradesMessage, TradesTopicMessage
 from ohlc_core.service.setting_groups import KafkaSettings
 from ohlc_exchanges.base import Position
+from ohlc_exchanges.registry import has_dense_ids
 
 _FIRST_STEP = 2_000
 _REQUEST_SECONDS = 10.0
@@ -224,7 +225,7 @@ def _telling(
     telling: dict[ProductKey, list[TradesTopicMessage]] = {}
     for key, its_values in values.items():
         product = wanted[key]
-        enough = 1 if product.has_sequential_ids else _OVERLAP_RECORDS
+        enough = 1 if has_dense_ids(product.exchange) else _OVERLAP_RECORDS
         messages: list[TradesTopicMessage] = []
         for value in reversed(its_values):
             try:

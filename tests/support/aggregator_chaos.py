@@ -95,7 +95,9 @@ def expected_candles(records: list[Keyed]) -> dict[str, list[bytes]]:
     candles: dict[str, list[Candle]] = defaultdict(list)
     for key, value in records:
         if key not in products:
-            products[key] = ProductCandles(ProductKey.parse(key), rules(*INTERVALS), MemoryStore())
+            products[key] = ProductCandles(
+                ProductKey.parse(key), rules(*INTERVALS), MemoryStore(), sequential=True
+            )
         message = decode_trades_topic(value)
         product = products[key]
         if isinstance(message, TradesMessage):

@@ -11,6 +11,7 @@ from ohlc_core.domain.product_candles import Output, ProductCandles
 from ohlc_core.domain.rules import CandleRules
 from ohlc_core.domain.state import MemoryStore
 from ohlc_core.domain.trade import ProductKey, Side, Trade
+from ohlc_exchanges.registry import has_dense_ids
 
 KEY = ProductKey("kraken", "BTC/USD")
 SECOND = 1_000_000
@@ -50,8 +51,12 @@ class Driver:
         self.rules = candle_rules or rules()
         self.key = key
         self.store = MemoryStore()
-        self.product = ProductCandles(key, self.rules, self.store)
+        self.product = self._candles()
         self.output = Output()
+
+    def _candles(self) -> ProductCandles:
+        sequential = has_dense_ids(self.key.exchange)
+        return ProductCandles(self.key, self.rules, self.store, sequential=sequential)
 
     def _took(self, output: Output) -> list[Candle]:
         self.output.candles += output.candles
@@ -75,7 +80,7 @@ class Driver:
     def restart(self) -> None:
         """Save, and go on with nothing but what was saved."""
         self.product.save()
-        self.product = ProductCandles(self.key, self.rules, self.store)
+        self.product = self._candles()
 
 
 def newest(candles: Iterable[Candle]) -> dict[tuple[str, int], Candle]:

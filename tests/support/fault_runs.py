@@ -15,6 +15,7 @@ from confluent_kafka import KafkaException
 from ohlc_core.messages.codec import decode_trades_topic
 from ohlc_core.messages.records import GapMessage, StartMessage, TradesMessage
 from ohlc_core.messages.topics import topic_names
+from ohlc_exchanges.registry import EXCHANGES, has_dense_ids
 from support.kafka import Record, read_topic
 from support.producer_process import ForkedProducer
 from support.simulator import Simulator, start_simulator
@@ -64,9 +65,7 @@ class RunPlan(NamedTuple):
 def plan_of(seed: int) -> RunPlan:
     """Draw a run."""
     draw = random.Random(f"run:{seed}")
-    exchange = draw.choices(
-        ("kraken", "coinbase", "binance", "bitstamp"), weights=(5, 2, 2, 1), k=1
-    )[0]
+    exchange = draw.choice(EXCHANGES)
     guarantee = "exactly-once" if draw.random() < 0.25 else "at-least-once"
     moments = sorted(draw.sample(range(20, _LIVE_TRADES - 60), draw.randint(2, 6)))
     faults = tuple({"fault": _fault(draw, exchange), "at_trades": moment} for moment in moments)
@@ -76,7 +75,7 @@ def plan_of(seed: int) -> RunPlan:
 
 def _fault(draw: random.Random, exchange: str) -> Fault:
     kinds = [_drop, _drop, _rest, _rest, _repeat, _garbage, _refuse, _delay, _reorder, _skip]
-    if exchange != "bitstamp":
+    if has_dense_ids(exchange):
         kinds.append(_withhold)
     return draw.choice(kinds)(draw)
 
@@ -225,7 +224,7 @@ class FaultRun:
 
     def _start_from(self) -> str:
         """Return ``last`` once every product has begun; a killed producer may have begun none."""
-        if not self._producers or self._plan.exchange == "bitstamp":
+        if not self._producers or not has_dense_ids(self._plan.exchange):
             return _FROM
         try:
             begun = start_times(read_topic(self._address, self._topic))
@@ -292,7 +291,7 @@ class FaultRun:
                 if t["withheld"] and shown and shown[0] < t["trade_id"] < shown[-1]
             ]
             ids = appended.get(product, [])
-            if self._plan.exchange == "bitstamp":
+            if not has_dense_ids(self._plan.exchange):
                 ids = sorted(ids)
             problems += _difference(f"{product} trades", ids, shown)
             problems += _difference(f"{product} gaps", gaps.get(product, []), hidden)

@@ -16,6 +16,7 @@ from ohlc_core.service.settings import EnvSettings
 
 _MODULES = (
     "ohlc_core.service.setting_groups",
+    "ohlc_exchanges.settings",
     "trade_producer.settings",
     "ohlc_aggregator.settings",
     "ohlc_features.settings",

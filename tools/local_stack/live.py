@@ -20,8 +20,8 @@ from local_stack.topic_reader import CandleFeed
 from local_stack.view import Backlog, View, view_for
 from local_stack.warning_lines import WarningLines
 from ohlc_core.messages.topics import topic_names
-from ohlc_core.service.setting_groups import ProductSettings
 from ohlc_core.service.settings import load
+from ohlc_exchanges.settings import ProductSettings
 from ohlc_features.sql.market import SIMULATED
 from ohlc_features.sql.url import store_url
 

@@ -10,8 +10,8 @@ from local_stack.run_folder import RunFolder
 from local_stack.settings import StackSettings
 from local_stack.stopping import StopRequest
 from ohlc_core.service.local_runs import running_stacks
-from ohlc_core.service.setting_groups import ProductSettings
 from ohlc_exchanges.registry import adapter_for
+from ohlc_exchanges.settings import ProductSettings
 from ohlc_features.errors import StoreRejectedError, StoreUnavailableError
 from ohlc_features.sql.market import SIMULATED, MixedMarketsError, claim_market
 

@@ -12,8 +12,9 @@ from ohlc_backfill.verification.stored import local_rows
 from ohlc_core.domain.interval import Interval
 from ohlc_core.domain.trade import ProductKey
 from ohlc_core.messages.topics import topic_names
-from ohlc_core.service.setting_groups import KafkaSettings, ProductSettings
+from ohlc_core.service.setting_groups import KafkaSettings
 from ohlc_core.service.settings import load
+from ohlc_exchanges.settings import ProductSettings
 from ohlc_history.sources.base import SourceError
 from trade_producer.settings import ProducerSettings
 from trade_replayer.record_count import RecordCount

@@ -54,15 +54,18 @@ class ProductCandles:
     Args:
         key: the product.
         rules: the candle rules.
+        sequential: whether trade ids count up within the product, so that they order its trades.
         store: the product's state; read at once, written by `save`. The attribute ``store`` may
             be set anew between records, when the holder of the state hands out a fresh one.
     """
 
-    def __init__(self, key: ProductKey, rules: CandleRules, store: StateStore) -> None:
+    def __init__(
+        self, key: ProductKey, rules: CandleRules, store: StateStore, *, sequential: bool
+    ) -> None:
         self.key = key
         self.store = store
         self._rules = rules
-        self._sequential = key.has_sequential_ids
+        self._sequential = sequential
         value = store.get(STATE_NAME)
         self._state = ProductState() if value is None else read_product_state(value)
         self._intervals = [

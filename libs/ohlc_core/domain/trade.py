@@ -9,10 +9,6 @@ from ohlc_core.domain.decimals import LARGEST, MAX_EXPONENT, finest_exponent
 
 Side = Literal["buy", "sell", "unknown"]
 
-#: Exchanges whose trade ids count up by trade within one product. Bitstamp's ids are shared by
-#: all its pairs, so there they say nothing about gaps.
-SEQUENTIAL_ID_EXCHANGES = frozenset({"kraken", "coinbase", "binance"})
-
 
 class ProductKey(NamedTuple):
     """An exchange and one of its products; written ``kraken:BTC/USD`` as a record key."""
@@ -22,11 +18,6 @@ class ProductKey(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.exchange}:{self.product_id}"
-
-    @property
-    def has_sequential_ids(self) -> bool:
-        """Whether the exchange's trade ids order the trades of this product."""
-        return self.exchange in SEQUENTIAL_ID_EXCHANGES
 
     @classmethod
     def parse(cls, text: str) -> "ProductKey":

@@ -1,4 +1,4 @@
-"""Settings that several services share: the broker, the run, logs and metrics, products."""
+"""Settings that several services share: the broker, the run, logs and metrics, intervals."""
 
 from typing import Annotated, Literal
 
@@ -112,25 +112,6 @@ class ObservabilitySettings(EnvSettings):
         ge=10,
         description="seconds without progress, although the broker answers, after which a "
         "service ends itself with exit code 1, 10 or more",
-    )
-
-
-class ProductSettings(EnvSettings):
-    """The exchange and its products."""
-
-    exchange: Literal["kraken", "coinbase", "binance", "bitstamp"] = Field(
-        "kraken", description="kraken, coinbase, binance or bitstamp"
-    )
-    product_ids: TextList = Field(
-        ("BTC/USD", "ETH/USD"),
-        min_length=1,
-        description="comma-separated products as the exchange names them, e.g. BTC/USD,ETH/USD",
-    )
-    exchange_ws_url: str = Field(
-        "", pattern=r"^(wss?://.+)?$", description="ws:// or wss:// address (empty: public)"
-    )
-    exchange_rest_url: str = Field(
-        "", pattern=r"^(https?://.+)?$", description="http:// or https:// address (empty: public)"
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from ohlc_core.domain.interval import Interval
 from ohlc_core.domain.trade import Side, Trade
 from ohlc_exchanges.base import (
     Alive,
@@ -20,7 +21,9 @@ from ohlc_exchanges.base import (
     FrameData,
     FrameEvent,
     MalformedResponseError,
+    OfficialCandle,
     Page,
+    PageState,
     Position,
     ReconnectAsked,
     Request,
@@ -30,7 +33,9 @@ from ohlc_exchanges.base import (
     TradesSeen,
     UnknownProductError,
 )
+from ohlc_exchanges.binance.candles import official_candles
 from ohlc_exchanges.names import ProductNames
+from ohlc_exchanges.page_states import ascending_state
 from ohlc_exchanges.parsing import trade_of
 from ohlc_exchanges.status import check_answer, words_of
 
@@ -100,7 +105,8 @@ class Binance(ExchangeAdapter):
     name = "binance"
     ws_url = "wss://stream.binance.com:9443/ws"
     rest_url = "https://api.binance.com"
-    has_sequential_ids = True
+    trade_ids = "dense"
+    cursor_params = ("fromId", "startTime")
     snapshot_on_subscribe = False
     tells_time = False
     tells_unknown_products = False
@@ -114,6 +120,10 @@ class Binance(ExchangeAdapter):
 
     def __init__(self) -> None:
         self._names = ProductNames(native_name)
+
+    def symbol(self, product_id: str) -> str:
+        """Return ``BTCUSDT``."""
+        return native_name(product_id)
 
     def subscribe_frames(self, product_ids: Sequence[str]) -> list[str]:
         """Subscribe to all at once: more than five messages a second end the connection."""
@@ -165,6 +175,19 @@ class Binance(ExchangeAdapter):
             return _server_time.decode(answer.body).serverTime * _US_PER_MS
         except (msgspec.MsgspecError, ExchangeError):
             return None
+
+    def page_state(self, request: Request, body: bytes) -> PageState:
+        """Return the state of a page of ``fromId``, or of the first trade of a ``startTime``."""
+        state = ascending_state(request.params, body, limit="limit")
+        if "startTime" in request.params:
+            return "final" if state == "full" else "volatile"
+        return state
+
+    def official_candles(
+        self, product_id: str, interval: Interval, from_ms: int, to_ms: int, fetch: Fetch
+    ) -> Iterator[OfficialCandle]:
+        """Yield REST ``klines``."""
+        return official_candles(native_name(product_id), interval, from_ms, to_ms, fetch)
 
     def pages_from_time(self, product_id: str, from_us: int, fetch: Fetch) -> Iterator[Page]:
         """Find the first id at the time by an aggregate trade, then page by id."""

@@ -17,6 +17,7 @@ from ohlc_exchanges.base import (
     Fetch,
     FrameData,
     FrameEvent,
+    HistoryReach,
     HistoryTooShortError,
     MalformedResponseError,
     Page,
@@ -84,7 +85,8 @@ class Bitstamp(ExchangeAdapter):
     name = "bitstamp"
     ws_url = "wss://ws.bitstamp.net"
     rest_url = "https://www.bitstamp.net"
-    has_sequential_ids = False
+    trade_ids = "shared"
+    history_reach = HistoryReach(86_400 * _S, "the last day of trades")
     snapshot_on_subscribe = False
     tells_time = False
     tells_unknown_products = False
@@ -97,6 +99,10 @@ class Bitstamp(ExchangeAdapter):
 
     def __init__(self) -> None:
         self._names = ProductNames(native_name)
+
+    def symbol(self, product_id: str) -> str:
+        """Return ``btcusd``."""
+        return native_name(product_id)
 
     def subscribe_frames(self, product_ids: Sequence[str]) -> list[str]:
         """Subscribe one by one: frames of 512 bytes or more end the connection."""

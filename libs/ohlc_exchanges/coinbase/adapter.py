@@ -11,6 +11,7 @@ from typing import Literal
 
 import msgspec
 
+from ohlc_core.domain.interval import Interval
 from ohlc_core.domain.trade import Side, Trade
 from ohlc_exchanges.base import (
     Alive,
@@ -21,7 +22,9 @@ from ohlc_exchanges.base import (
     FrameEvent,
     MalformedResponseError,
     NewestTold,
+    OfficialCandle,
     Page,
+    PageState,
     Position,
     Request,
     Response,
@@ -30,8 +33,10 @@ from ohlc_exchanges.base import (
     TradesSeen,
     UnknownProductError,
 )
+from ohlc_exchanges.coinbase.candles import official_candles
 from ohlc_exchanges.names import ProductNames
 from ohlc_exchanges.newest_first import DescendingHistory
+from ohlc_exchanges.page_states import below_id_state
 from ohlc_exchanges.parsing import rfc3339_us, trade_of
 from ohlc_exchanges.status import check_answer, words_of
 
@@ -45,6 +50,10 @@ class _Row(msgspec.Struct):
     size: Decimal
     price: Decimal
     time: str
+
+
+class _Id(msgspec.Struct):
+    trade_id: int
 
 
 class _Channel(msgspec.Struct):
@@ -69,6 +78,7 @@ class _Time(msgspec.Struct):
 _frame = msgspec.json.Decoder(_Frame)
 _match = msgspec.json.Decoder(_Row)
 _rows = msgspec.json.Decoder(list[_Row])
+_ids = msgspec.json.Decoder(list[_Id])
 _time = msgspec.json.Decoder(_Time)
 _encode = msgspec.json.Encoder().encode
 
@@ -84,7 +94,8 @@ class Coinbase(ExchangeAdapter):
     name = "coinbase"
     ws_url = "wss://ws-feed.exchange.coinbase.com"
     rest_url = "https://api.exchange.coinbase.com"
-    has_sequential_ids = True
+    trade_ids = "dense"
+    cursor_params = ("after",)
     # `last_match` repeats the newest trade: it shows whether any were missed.
     snapshot_on_subscribe = True
     tells_time = True
@@ -98,6 +109,10 @@ class Coinbase(ExchangeAdapter):
 
     def __init__(self) -> None:
         self._names = ProductNames(native_name)
+
+    def symbol(self, product_id: str) -> str:
+        """Return ``BTC-USD``."""
+        return native_name(product_id)
 
     def subscribe_frames(self, product_ids: Sequence[str]) -> list[str]:
         """Subscribe to matches and heartbeats; due within 5 s of connecting."""
@@ -160,6 +175,17 @@ class Coinbase(ExchangeAdapter):
             return int(_time.decode(fetch(Request("/time", {})).body).epoch * _S)
         except (msgspec.MsgspecError, ExchangeError):
             return None
+
+    def page_state(self, request: Request, body: bytes) -> PageState:
+        """Return the state of a page of ``after``."""
+        rows = _ids.decode(body)
+        return below_id_state(request.params["after"], rows[0].trade_id if rows else None)
+
+    def official_candles(
+        self, product_id: str, interval: Interval, from_ms: int, to_ms: int, fetch: Fetch
+    ) -> Iterator[OfficialCandle]:
+        """Yield REST candles."""
+        return official_candles(native_name(product_id), interval, from_ms, to_ms, fetch)
 
     def pages_from_time(self, product_id: str, from_us: int, fetch: Fetch) -> Iterator[Page]:
         """Search the id at the time, then page upwards."""

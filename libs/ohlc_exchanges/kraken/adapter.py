@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from ohlc_core.domain.interval import Interval
 from ohlc_core.domain.trade import Trade
 from ohlc_exchanges.base import (
     Alive,
@@ -21,7 +22,9 @@ from ohlc_exchanges.base import (
     FrameData,
     FrameEvent,
     MalformedResponseError,
+    OfficialCandle,
     Page,
+    PageState,
     Position,
     RateLimitedError,
     Request,
@@ -31,7 +34,10 @@ from ohlc_exchanges.base import (
     TradesSeen,
     UnknownProductError,
 )
+from ohlc_exchanges.kraken.candles import official_candles
 from ohlc_exchanges.kraken.history import pages_since
+from ohlc_exchanges.kraken.symbols import plain_name, rest_params
+from ohlc_exchanges.page_states import ascending_state
 from ohlc_exchanges.parsing import (
     by_sequential_id,
     read_rows,
@@ -40,9 +46,6 @@ from ohlc_exchanges.parsing import (
     trades_of,
 )
 from ohlc_exchanges.status import check_status
-
-# Kraken's REST keeps its old names for two assets; the websocket v2 has the usual ones.
-_REST_ASSETS = {"BTC": "XBT", "DOGE": "XDG"}
 
 # A trade's REST time can lie a little after its websocket time, so look a little earlier.
 _SINCE_MARGIN_US = 1_000
@@ -90,18 +93,14 @@ _errors = msgspec.json.Decoder(_Errors)
 _encode = msgspec.json.Encoder().encode
 
 
-def rest_pair(product_id: str) -> str:
-    """Return the REST name of a product: ``BTC/USD`` -> ``XBTUSD``."""
-    return "".join(_REST_ASSETS.get(asset, asset) for asset in product_id.split("/"))
-
-
 class Kraken(ExchangeAdapter):
     """Kraken spot (docs.kraken.com, websocket v2)."""
 
     name = "kraken"
     ws_url = "wss://ws.kraken.com/v2"
     rest_url = "https://api.kraken.com"
-    has_sequential_ids = True
+    trade_ids = "dense"
+    cursor_params = ("since",)
     snapshot_on_subscribe = True
     tells_time = True
     tells_unknown_products = True
@@ -111,6 +110,10 @@ class Kraken(ExchangeAdapter):
     silence_seconds = 5.0
     # Kraken bans an address after about 150 attempts in 10 minutes.
     connection_attempts = (100, 600.0)
+
+    def symbol(self, product_id: str) -> str:
+        """Return the name without separators and old asset names: ``BTCUSD``."""
+        return plain_name(product_id)
 
     def subscribe_frames(self, product_ids: Sequence[str]) -> list[str]:
         """Subscribe to all products at once, with the snapshot asked for explicitly."""
@@ -150,21 +153,31 @@ class Kraken(ExchangeAdapter):
 
     def product_check(self, product_id: str) -> Request:
         """Ask for one trade."""
-        return Request("/0/public/Trades", {"pair": rest_pair(product_id), "count": "1"})
+        return Request("/0/public/Trades", rest_params(product_id) | {"count": "1"})
 
-    def spacing_key(self, request: Request) -> str:
+    def rate_limit_key(self, request: Request) -> str:
         """Kraken limits calls by address and pair."""
         return request.params.get("pair", "")
+
+    def page_state(self, request: Request, body: bytes) -> PageState:
+        """Return the state of a page of ``since``."""
+        return ascending_state(request.params, body, limit="count")
+
+    def official_candles(
+        self, product_id: str, interval: Interval, from_ms: int, to_ms: int, fetch: Fetch
+    ) -> Iterator[OfficialCandle]:
+        """Yield REST ``OHLC``."""
+        return official_candles(product_id, interval, from_ms, fetch)
 
     def pages_from_time(self, product_id: str, from_us: int, fetch: Fetch) -> Iterator[Page]:
         """Follow ``since`` and ``last`` from the time, with a small margin."""
         since_ns = max(0, (from_us - _SINCE_MARGIN_US) * 1_000)
-        return pages_since(rest_pair(product_id), since_ns, None, fetch)
+        return pages_since(rest_params(product_id), since_ns, None, fetch)
 
     def pages_after(self, product_id: str, position: Position, fetch: Fetch) -> Iterator[Page]:
         """Follow ``since`` and ``last`` from the position, checked by id."""
         since_ns = max(0, (position.timestamp_us - _SINCE_MARGIN_US) * 1_000)
-        return pages_since(rest_pair(product_id), since_ns, int(position.trade_id), fetch)
+        return pages_since(rest_params(product_id), since_ns, int(position.trade_id), fetch)
 
 
 def _text(message: dict[str, Any]) -> str:

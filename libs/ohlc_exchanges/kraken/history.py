@@ -6,7 +6,7 @@ new, and where a page begins after the id it should, the cursor steps back befor
 believed. A time that may have been rounded up to a whole second is settled by the cursor too.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Literal, NamedTuple
 
@@ -57,11 +57,13 @@ _rows = msgspec.json.Decoder(list[_Row])
 _any = msgspec.json.Decoder()
 
 
-def pages_since(pair: str, since_ns: int, last_id: int | None, fetch: Fetch) -> Iterator[Page]:
+def pages_since(
+    product: Mapping[str, str], since_ns: int, last_id: int | None, fetch: Fetch
+) -> Iterator[Page]:
     """Yield the trades from ``since_ns`` on, each once; the last page is empty.
 
     Args:
-        pair: REST name of the product.
+        product: the request parameters that name the product.
         since_ns: the cursor to begin with.
         last_id: only trades after this id are yielded, and the first page must reach back to
             it; None: every trade from the cursor on.
@@ -75,7 +77,7 @@ def pages_since(pair: str, since_ns: int, last_id: int | None, fetch: Fetch) -> 
     steps_back = list(_STEPS_BACK_NS)
     largest, bump = 0, 1
     while True:
-        answer = _ask(pair, since_ns, fetch)
+        answer = _ask(product, since_ns, fetch)
         trades = unseen.of(answer.rows)
         # An inclusive cursor repeats at least the row it came from, so an empty page means an
         # exclusive one, which may have cut a group of one stamp.
@@ -86,7 +88,7 @@ def pages_since(pair: str, since_ns: int, last_id: int | None, fetch: Fetch) -> 
         largest = max(largest, len(answer.rows))
         if trades:
             unseen.take(trades, answer.rows)
-            trades = _settled(pair, answer.rows, trades, fetch)
+            trades = _settled(product, answer.rows, trades, fetch)
             steps_back, bump = list(_STEPS_BACK_NS), 1
             yield Page(tuple(trades), more=True)
         elif len(answer.rows) < max(1, largest):
@@ -165,8 +167,8 @@ def _overlap(previous: list[_Row], rows: list[_Row]) -> int:
     return 0
 
 
-def _ask(pair: str, since_ns: int, fetch: Fetch) -> _Answer:
-    params = {"pair": pair, "since": str(since_ns), "count": str(PAGE_LIMIT)}
+def _ask(product: Mapping[str, str], since_ns: int, fetch: Fetch) -> _Answer:
+    params = {**product, "since": str(since_ns), "count": str(PAGE_LIMIT)}
     response = fetch(Request("/0/public/Trades", params))
     try:
         result = _body.decode(response.body).result
@@ -175,17 +177,19 @@ def _ask(pair: str, since_ns: int, fetch: Fetch) -> _Answer:
             raise ValueError(f"result has {len(result)} keys beside last; expected one")
         rows = _rows.decode(next(iter(result.values())))
     except (msgspec.MsgspecError, ValueError) as error:
-        raise MalformedResponseError(f"Kraken's history of {pair}: {error}") from None
+        raise MalformedResponseError(f"Kraken's history of {product['pair']}: {error}") from None
     return _Answer(rows, _nanoseconds(last))
 
 
-def _settled(pair: str, rows: list[_Row], trades: list[Trade], fetch: Fetch) -> list[Trade]:
+def _settled(
+    product: Mapping[str, str], rows: list[_Row], trades: list[Trade], fetch: Fetch
+) -> list[Trade]:
     second = doubtful_second([row.time for row in rows])
     if second is None or rows[0].trade_id is None:
         return trades
 
     def first_id_since(cursor_ns: int) -> int | None:
-        following = _ask(pair, cursor_ns, fetch).rows
+        following = _ask(product, cursor_ns, fetch).rows
         return following[0].trade_id if following else None
 
     return settle(trades, second, first_id_since)

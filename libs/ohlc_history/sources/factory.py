@@ -3,14 +3,14 @@
 import threading
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from ohlc_core.domain.trade import SEQUENTIAL_ID_EXCHANGES
 from ohlc_core.errors import FatalError, SettingsError
 from ohlc_exchanges.base import ExchangeAdapter, ExchangeError, UnknownProductError
-from ohlc_exchanges.http import RestFetcher, RetryPolicy
-from ohlc_exchanges.registry import adapter_for
+from ohlc_exchanges.http import CallSpacing, RestFetcher, RetryPolicy
+from ohlc_exchanges.registry import adapter_for, has_dense_ids
 from ohlc_history.settings import HistorySettings
 from ohlc_history.sources.base import TradeSource
 from ohlc_history.sources.history_files import FileSource
@@ -23,13 +23,8 @@ OnWait = Callable[[str, str, float], None]
 
 _DAY_US = 86_400_000_000
 
-# How far back an exchange's REST history goes, where it does not reach back to the listing.
-_REACH_US = {"bitstamp": _DAY_US}
-
 # A backfill runs for hours unattended: an exchange may be away for about ten minutes.
 _PATIENCE = RetryPolicy(attempts=24)
-# Kraken counts calls by address and pair, the others by address alone.
-_LIMITED_BY_PRODUCT = frozenset({"kraken"})
 
 
 class OpenedSource(NamedTuple):
@@ -56,7 +51,7 @@ def open_source(settings: HistorySettings, stop: threading.Event, on_wait: OnWai
     products = settings.product_ids
     if settings.replay_source == "rest":
         return _open_rest(settings, stop, on_wait)
-    sequential = settings.exchange in SEQUENTIAL_ID_EXCHANGES
+    sequential = has_dense_ids(settings.exchange)
     stored: FileSource | QuerySource
     if settings.replay_source == "files":
         stored = FileSource(settings.replay_path, products, sequential=sequential)
@@ -68,21 +63,21 @@ def open_source(settings: HistorySettings, stop: threading.Event, on_wait: OnWai
 def open_fetcher(
     settings: HistorySettings, adapter: ExchangeAdapter, stop: threading.Event, on_wait: OnWait
 ) -> Callable[[str], RestFetcher]:
-    """Return what gives the fetcher to use for a product."""
-    fetchers: dict[str, RestFetcher] = {}
+    """Return what gives the fetcher to use for a product; all space their calls together."""
+    interval_seconds = settings.rest_interval_seconds
+    if interval_seconds is None:
+        interval_seconds = adapter.rest_interval_seconds
+    spacing = CallSpacing(interval_seconds)
 
     def fetcher(product_id: str) -> RestFetcher:
-        limited = product_id if settings.exchange in _LIMITED_BY_PRODUCT else ""
-        if limited not in fetchers:
-            fetchers[limited] = RestFetcher(
-                adapter,
-                settings.exchange_rest_url,
-                stop=stop,
-                policy=_PATIENCE,
-                interval_seconds=settings.rest_interval_seconds,
-                on_wait=lambda why, seconds: on_wait(product_id, why, seconds),
-            )
-        return fetchers[limited]
+        return RestFetcher(
+            adapter,
+            settings.exchange_rest_url,
+            stop=stop,
+            policy=_PATIENCE,
+            spacing=spacing,
+            on_wait=lambda why, seconds: on_wait(product_id, why, seconds),
+        )
 
     return fetcher
 
@@ -93,26 +88,25 @@ def _open_rest(settings: HistorySettings, stop: threading.Event, on_wait: OnWait
     folder = None
     if settings.replay_cache != "off":
         folder = Path(settings.replay_cache) / settings.exchange
-    fetches = {
-        product_id: CachedFetch(
-            fetcher(product_id), adapter.check, folder, fetcher(product_id).base_url
-        )
-        for product_id in settings.product_ids
-    }
+    fetches = {}
+    for product_id in settings.product_ids:
+        fetch = fetcher(product_id)
+        fetches[product_id] = CachedFetch(fetch, adapter, folder, fetch.base_url)
     source = RestSource(adapter, fetches.__getitem__)
     clocks = [_checked(settings.exchange, source, product) for product in settings.product_ids]
     told = [clock for clock in clocks if clock is not None]
-    _check_reach(settings, min([*told, time.time_ns() // 1_000]))
+    _check_reach(settings, adapter, min([*told, time.time_ns() // 1_000]))
     return OpenedSource(source, dict.fromkeys(settings.product_ids), min(told, default=None))
 
 
-def _check_reach(settings: HistorySettings, now_us: int) -> None:
-    reach_us = _REACH_US.get(settings.exchange)
-    if reach_us is None or settings.from_us is None or settings.from_us >= now_us - reach_us:
+def _check_reach(settings: HistorySettings, adapter: ExchangeAdapter, now_us: int) -> None:
+    reach = adapter.history_reach
+    if reach is None or settings.from_us is None or settings.from_us >= now_us - reach.us:
         return
+    begins = datetime.fromtimestamp(-(-(now_us - reach.us) // _DAY_US) * _DAY_US // 1_000_000, UTC)
     raise SettingsError(
-        f"FROM_DAY was {settings.from_day}, but {settings.exchange} tells only the last "
-        f"{reach_us // _DAY_US} day of trades; begin today (UTC), or replay files"
+        f"FROM_DAY was {settings.from_day}, but {settings.exchange}'s REST history has only "
+        f"{reach.message}; begin at {begins:%Y-%m-%d} (UTC) or later, or replay files"
     )
 
 

@@ -1,36 +1,35 @@
 """REST pages on disk, so that running a replay again costs no calls.
 
-A response is kept only when it can not change any more:
-
-- what has been told by an ascending cursor (``since``, ``fromId``): when the page was full, or a
-  later page followed it;
-- what lies below an id (Coinbase's ``after``): when it begins with the very next id below;
-- the first trade of a time (``startTime``): when there is one.
-
-The newest, unfinished page never is, nor is any answer to a request without a cursor.
+A response is kept only when it cannot change any more, which its exchange's adapter judges
+(`PageState`). The newest, unfinished page never is, nor is any answer to a request without a
+cursor.
 """
 
 import hashlib
 import os
 import tempfile
-from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 from loguru import logger
 
-from ohlc_exchanges.base import ExchangeError, Fetch, Request, Response
+from ohlc_exchanges.base import (
+    ExchangeAdapter,
+    ExchangeError,
+    Fetch,
+    PageState,
+    Request,
+    Response,
+)
 
-_CURSORS = ("since", "after", "fromId", "startTime")
-_LIMITS = ("count", "limit")
 _decoder = msgspec.json.Decoder()
 
 
 class _Fetched(NamedTuple):
     path: Path
     body: bytes
-    is_full: bool
+    state: PageState
 
 
 class CachedFetch:
@@ -38,7 +37,7 @@ class CachedFetch:
 
     Args:
         fetch: performs the requests that are not there.
-        check: raises an ExchangeError when a stored response is broken.
+        adapter: judges which responses are final, and whether a stored one is broken.
         folder: where pages are kept; None: nowhere.
         address: the exchange's REST address; pages of another one are other pages.
     """
@@ -46,14 +45,14 @@ class CachedFetch:
     def __init__(
         self,
         fetch: Fetch,
-        check: Callable[[Response], None],
+        adapter: ExchangeAdapter,
         folder: Path | None,
         address: str,
     ) -> None:
         self.fetch = fetch
         self.hits = 0
         self.calls = 0
-        self._check = check
+        self._adapter = adapter
         self._folder = folder
         self._address = address
         self._newest: _Fetched | None = None
@@ -71,12 +70,7 @@ class CachedFetch:
         self.calls += 1
         self._newest = None
         if path is not None:
-            is_full = _is_full(request.params, response.body)
-            fetched = _Fetched(path, response.body, is_full)
-            if _is_final(request.params, response.body, is_full=is_full):
-                _write(fetched)
-            elif "after" not in request.params:
-                self._newest = fetched
+            self._keep(request, path, response.body)
         return response
 
     def page_came(self, *, has_trades: bool) -> None:
@@ -87,13 +81,24 @@ class CachedFetch:
         newest, self._newest = self._newest, None
         if newest is None or not has_trades:
             return
-        if newest.is_full:
+        if newest.state == "full":
             _write(newest)
         else:
             self._unfinished = newest
 
+    def _keep(self, request: Request, path: Path, body: bytes) -> None:
+        try:
+            fetched = _Fetched(path, body, self._adapter.page_state(request, body))
+        except (msgspec.MsgspecError, ValueError, LookupError):
+            return  # no page; whoever reads it says so
+        if fetched.state == "final":
+            _write(fetched)
+        elif fetched.state != "volatile":
+            self._newest = fetched
+
     def _path(self, request: Request) -> Path | None:
-        if self._folder is None or not any(name in request.params for name in _CURSORS):
+        cursors = self._adapter.cursor_params
+        if self._folder is None or not any(name in request.params for name in cursors):
             return None
         params = sorted(request.params.items())
         key = msgspec.json.encode([self._address, request.path, params])
@@ -106,34 +111,12 @@ class CachedFetch:
         except FileNotFoundError:
             return None
         try:
-            self._check(response)
+            self._adapter.check(response)
             _decoder.decode(response.body)
         except (ExchangeError, msgspec.MsgspecError):
             logger.warning("fetching {} again: the stored page is broken", path)
             return None
         return response
-
-
-def _is_final(params: Mapping[str, str], body: bytes, *, is_full: bool) -> bool:
-    """Whether the answer alone tells that it can not change."""
-    if "after" in params:
-        rows = _decoder.decode(body)
-        return bool(rows) and int(rows[0]["trade_id"]) == int(params["after"]) - 1
-    return "startTime" in params and is_full
-
-
-def _is_full(params: Mapping[str, str], body: bytes) -> bool:
-    limit = next((int(params[name]) for name in _LIMITS if name in params), 0)
-    return 0 < limit <= _rows(_decoder.decode(body))
-
-
-def _rows(body: object) -> int:
-    """Return how many rows an exchange's answer has: a list, or the longest one inside."""
-    if isinstance(body, list):
-        return len(body)
-    if isinstance(body, dict):
-        return max((_rows(value) for value in body.values()), default=0)
-    return 0
 
 
 def _write(page: _Fetched) -> None:

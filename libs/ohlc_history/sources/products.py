@@ -4,29 +4,7 @@ import itertools
 import re
 from collections.abc import Iterable
 
-# Kraken's REST and files keep its old names; the products are configured by the usual ones.
-_OLD_NAMES = {"XBT": "BTC", "XDG": "DOGE"}
-_SEPARATORS = re.compile(r"[^A-Z0-9]")
-# Kraken's oldest assets carry a class letter: XXBTZUSD is XBTUSD, XETHZEUR is ETHEUR.
-_CLASS_LETTERS = re.compile(r"X([A-Z]{3})[XZ]([A-Z]{3})")
-
-
-def plain_name(name: str) -> str:
-    """Return a product's name without separators, case and old asset names.
-
-    ``BTC/USD``, ``btc-usd``, ``XBTUSD`` and ``XXBTZUSD`` all give ``BTCUSD``.
-    """
-    letters = _SEPARATORS.sub("", name.upper())
-    match = _CLASS_LETTERS.fullmatch(letters)
-    if match is not None:
-        letters = match[1] + match[2]
-    for old, new in _OLD_NAMES.items():
-        if letters.startswith(old):
-            letters = new + letters[len(old) :]
-        elif letters.endswith(old):
-            letters = letters[: -len(old)] + new
-    return letters
-
+from ohlc_exchanges.kraken.symbols import plain_name
 
 _PAIR = re.compile(r"[A-Z0-9]{2,10}(USDT?|USDC|EUR|GBP|JPY|CAD|AUD|CHF|BTC|XBT|ETH)", re.IGNORECASE)
 

@@ -83,7 +83,7 @@ class RestSource:
 
     def _batch(self, page: Page) -> RawBatch:
         table = table_of(page.trades)
-        if not self._adapter.has_sequential_ids:
+        if not self._adapter.has_dense_ids:
             # Ids shared by all products order them only within a moment.
             table = table.sort("timestamp_us", maintain_order=True)
         return RawBatch("history", table, table, has_ids=True)

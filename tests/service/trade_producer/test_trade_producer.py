@@ -11,6 +11,7 @@ from local_stack.brokers import LocalBroker
 from ohlc_core.messages.codec import decode_dead_letter, decode_trades_topic
 from ohlc_core.messages.records import StartMessage, TradesTopicMessage, WatermarkMessage
 from ohlc_core.messages.topics import TopicNames
+from ohlc_exchanges.registry import EXCHANGES
 from support.fault_runs import appended_ids, gap_ids
 from support.kafka import OwnBroker, read_topic
 from support.processes import Processes, Script
@@ -20,7 +21,6 @@ from support.wait import wait_until
 pytestmark = pytest.mark.service
 
 PRODUCTS = ("BTC/USD", "ETH/USD")
-EXCHANGES = ("kraken", "coinbase", "binance", "bitstamp")
 
 
 def settings(broker: LocalBroker, simulator: Simulator, run_id: str, **more: str) -> dict[str, str]:

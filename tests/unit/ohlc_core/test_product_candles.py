@@ -5,6 +5,7 @@ from decimal import Decimal
 import pytest
 
 from ohlc_core.domain.interval import Interval
+from ohlc_core.domain.product_candles import ProductCandles
 from ohlc_core.domain.rules import CandleRules
 from ohlc_core.domain.trade import ProductKey
 from support.candles import HOUR, KEY, MINUTE, SECOND, T0, Driver, newest, rules, trade
@@ -238,7 +239,7 @@ def test_an_interval_added_later_begins_with_its_next_whole_window() -> None:
     driver.product.save()
     later = Driver(rules("1m", "5m"))
     later.store.update(driver.store)
-    later.product = type(later.product)(KEY, later.rules, later.store)
+    later.product = ProductCandles(KEY, later.rules, later.store, sequential=True)
     later.trades(trade(2, T0 + 6), trade(3, T0 + 6 * MINUTE))
     candles = newest(later.output.candles + later.watermark(T0 + 20 * MINUTE))
     assert candles["1m", T0 // MS].complete

@@ -17,12 +17,12 @@ from ohlc_core.service.setting_groups import (
     IntervalSettings,
     KafkaSettings,
     ObservabilitySettings,
-    ProductSettings,
     RunSettings,
 )
 from ohlc_core.service.settings import load
 from ohlc_exchanges.http import RestFetcher
 from ohlc_exchanges.kraken.adapter import Kraken
+from ohlc_exchanges.settings import ProductSettings
 from ohlc_history.sources.base import SourceError
 
 

@@ -42,7 +42,7 @@ def test_recorded_ids_ascend_but_are_shared_between_pairs() -> None:
     ids = [json.loads(frame)["data"]["id"] for frame in frames]
     assert ids == sorted(ids)
     assert ids != list(range(ids[0], ids[0] + len(ids)))
-    assert not Bitstamp().has_sequential_ids
+    assert Bitstamp().trade_ids == "shared"
 
 
 def test_recorded_acknowledgements_name_their_pair() -> None:

@@ -24,7 +24,8 @@ from ohlc_exchanges.base import (
     TradesSeen,
     UnknownProductError,
 )
-from ohlc_exchanges.kraken.adapter import Kraken, rest_pair
+from ohlc_exchanges.kraken.adapter import Kraken
+from ohlc_exchanges.kraken.symbols import rest_pair
 from ohlc_exchanges.parsing import rfc3339_us
 from support.market_data import market_file
 

@@ -1,7 +1,10 @@
 import json
 from pathlib import Path
 
-from ohlc_exchanges.base import MalformedResponseError, Request, Response
+from ohlc_exchanges.base import Request, Response
+from ohlc_exchanges.binance.adapter import Binance
+from ohlc_exchanges.coinbase.adapter import Coinbase
+from ohlc_exchanges.kraken.adapter import Kraken
 from ohlc_history.sources.page_cache import CachedFetch
 
 
@@ -14,16 +17,13 @@ class Exchange:
 
     def __call__(self, request: Request) -> Response:
         self.calls.append(request)
-        return Response(200, {}, json.dumps({"result": {"P": [[1]] * self.rows}}).encode())
-
-
-def check(response: Response) -> None:
-    if not response.body.startswith(b"{"):
-        raise MalformedResponseError("not JSON")
+        return Response(
+            200, {}, json.dumps({"error": [], "result": {"P": [[1]] * self.rows}}).encode()
+        )
 
 
 def cached(exchange: Exchange, folder: Path | None, address: str = "http://a") -> CachedFetch:
-    return CachedFetch(exchange, check, folder, address)
+    return CachedFetch(exchange, Kraken(), folder, address)
 
 
 def page(since: int) -> Request:
@@ -132,7 +132,7 @@ def below(cursor: int, limit: int = 2) -> Request:
 
 def test_what_begins_right_below_an_id_is_final_page_or_probe(tmp_path: Path) -> None:
     exchange = Descending(newest=10)
-    fetch = CachedFetch(exchange, lambda _response: None, tmp_path, "http://a")
+    fetch = CachedFetch(exchange, Coinbase(), tmp_path, "http://a")
     for request in (below(9), below(11), below(5, limit=1)):
         first = fetch(request).body
         assert fetch(request).body == first
@@ -141,7 +141,7 @@ def test_what_begins_right_below_an_id_is_final_page_or_probe(tmp_path: Path) ->
 
 def test_a_full_answer_below_an_id_not_yet_reached_is_not_kept(tmp_path: Path) -> None:
     exchange = Descending(newest=10)
-    fetch = CachedFetch(exchange, lambda _response: None, tmp_path, "http://a")
+    fetch = CachedFetch(exchange, Coinbase(), tmp_path, "http://a")
     for _ in range(2):
         fetch(below(13))
         fetch.page_came(has_trades=True)
@@ -150,7 +150,7 @@ def test_a_full_answer_below_an_id_not_yet_reached_is_not_kept(tmp_path: Path) -
 
 def test_the_first_trade_of_a_time_is_kept_once_there_is_one(tmp_path: Path) -> None:
     exchange = Exchange(rows=0)
-    fetch = cached(exchange, tmp_path)
+    fetch = CachedFetch(exchange, Binance(), tmp_path, "http://a")
     request = Request("/aggTrades", {"startTime": "5", "limit": "1"})
     fetch(request)
     exchange.rows = 1

@@ -29,7 +29,7 @@ class Adapter:
 
     def __init__(self, *answers: list[list[Trade] | Exception], counts: bool = True) -> None:
         self._answers = list(answers)
-        self.has_sequential_ids = counts
+        self.has_dense_ids = counts
         self.asked: list[int | Position] = []
 
     def pages_from_time(self, _product: str, from_us: int, _fetch: object) -> Iterator[Page]:
@@ -52,7 +52,7 @@ def no_fetch(_request: Request) -> Response:
 
 
 def ids(adapter: Adapter, after: Position | None = None) -> list[str]:
-    fetch = CachedFetch(no_fetch, lambda _response: None, None, "")
+    fetch = CachedFetch(no_fetch, cast("ExchangeAdapter", adapter), None, "")
     source = RestSource(cast("ExchangeAdapter", adapter), lambda _product: fetch)
     batches = list(source.batches("BTC/USD", 500, 10_000, after))
     return pl.concat(batch.trades for batch in batches)["trade_id"].to_list() if batches else []

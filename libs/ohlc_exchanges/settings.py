@@ -1,0 +1,52 @@
+"""Which exchange, and which of its products."""
+
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, model_validator
+
+from ohlc_core.service.setting_groups import TextList
+from ohlc_core.service.settings import EnvSettings
+from ohlc_exchanges.registry import EXCHANGES, adapter_for
+
+EXCHANGES_TEXT = f"{', '.join(EXCHANGES[:-1])} or {EXCHANGES[-1]}"
+
+
+def _known(name: str) -> str:
+    if name not in EXCHANGES:
+        raise ValueError("there is no such exchange")
+    return name
+
+
+#: The name of an exchange in the registry.
+ExchangeName = Annotated[str, AfterValidator(_known)]
+
+
+class ProductSettings(EnvSettings):
+    """The exchange and its products."""
+
+    exchange: ExchangeName = Field("kraken", description=EXCHANGES_TEXT)
+    product_ids: TextList = Field(
+        ("BTC/USD", "ETH/USD"),
+        min_length=1,
+        description="comma-separated products as the exchange names them, e.g. BTC/USD,ETH/USD",
+    )
+    exchange_ws_url: str = Field(
+        "", pattern=r"^(wss?://.+)?$", description="ws:// or wss:// address (empty: public)"
+    )
+    exchange_rest_url: str = Field(
+        "", pattern=r"^(https?://.+)?$", description="http:// or https:// address (empty: public)"
+    )
+
+    @model_validator(mode="after")
+    def _each_product_once(self) -> "ProductSettings":
+        adapter = adapter_for(self.exchange)
+        spellings: dict[str, str] = {}
+        for product in self.product_ids:
+            symbol = adapter.symbol(product)
+            if symbol in spellings:
+                raise ValueError(
+                    f"PRODUCT_IDS names one product twice: {spellings[symbol]!r} and {product!r} "
+                    f"are both {symbol} at {self.exchange}; keep one of them"
+                )
+            spellings[symbol] = product
+        return self
