@@ -11,12 +11,15 @@ from feature_writer.settings import WriterSettings
 from feature_writer.writer import FeatureWriter
 from ohlc_core.errors import FatalError
 from ohlc_core.kafka.admin import broker_answers, ensure_topics
+from ohlc_core.kafka.growth import TopicGrowth
 from ohlc_core.service.runner import Runtime, run_service
 from ohlc_features.base import FeatureStore
 from ohlc_features.errors import StoreRejectedError, StoreUnavailableError
 from ohlc_features.factory import open_store
 
 _RETRY_SECONDS = 1.0
+# Live, the producer appends watermarks where no trades are.
+_DATA_SECONDS = 8.0
 # A store may take long for a batch: this much more than HANG_SECONDS is no hang yet.
 _HANG_SECONDS = 300.0
 
@@ -48,6 +51,8 @@ def run(settings: WriterSettings, runtime: Runtime) -> None:
         runtime.health.expect("reading", 150)
         runtime.health.expect("store", 150)
         runtime.health.expect("broker", 60)
+        if not settings.run_id:
+            _watch_trades(settings, runtime)
         consumer = CandleConsumer(
             settings,
             names.ohlc,
@@ -76,6 +81,13 @@ def run(settings: WriterSettings, runtime: Runtime) -> None:
         writer.run(runtime.stop)
     finally:
         store.close()
+
+
+def _watch_trades(settings: WriterSettings, runtime: Runtime) -> None:
+    """Be unhealthy where no trades come: candles of a quiet market come too seldom to show it."""
+    runtime.health.expect("data", _DATA_SECONDS, from_first=True)
+    grown = partial(runtime.health.progress, "data")
+    TopicGrowth(settings, settings.topics.trades, grown, runtime.stop).start()
 
 
 def _open_patiently(settings: WriterSettings, runtime: Runtime) -> FeatureStore | None:

@@ -1,6 +1,12 @@
 """What the feature writer counts."""
 
+import time
+from collections.abc import Iterable
+
 from prometheus_client import Counter, Gauge, Histogram
+
+from ohlc_core.domain.candle import Candle
+from ohlc_core.service.freshness import FRESHNESS_BUCKETS
 
 READ = Counter("feature_writer_candles_read", "Candles read from the ohlc topic")
 WRITTEN = Counter("feature_writer_candles_written", "Candles handed to the store and kept")
@@ -17,6 +23,16 @@ WRITE_SECONDS = Histogram(
     "Seconds one batch took to be kept by the store",
     buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60),
 )
+CANDLE_AGE = Histogram(
+    "feature_writer_candle_age_seconds",
+    "Live: from a window's end to its first candle kept by the store",
+    buckets=FRESHNESS_BUCKETS,
+)
+NEWEST = Gauge(
+    "feature_writer_newest_window_end_timestamp_seconds",
+    "End of the newest window kept by the store",
+    ["exchange", "product", "interval"],
+)
 BUFFERED = Gauge("feature_writer_buffered_candles", "Candles read and not yet in the store")
 LAG = Gauge(
     "feature_writer_lag_records",
@@ -24,6 +40,21 @@ LAG = Gauge(
     ["partition"],
 )
 HOLDING = Gauge("feature_writer_holding", "1 while reading is paused because a write failed")
+
+for _reason in ("malformed", "invalid"):
+    DEAD_LETTERS.labels(_reason)
+for _reason in ("incomplete", "incomplete-revision"):
+    SKIPPED.labels(_reason)
+
+
+def kept(candles: Iterable[Candle], *, is_live: bool) -> None:
+    """Note what the store has taken, and live how old it was by then."""
+    now = time.time()
+    for candle in candles:
+        end = candle.window_end_ms / 1e3
+        NEWEST.labels(candle.exchange, candle.product_id, candle.interval).set(end)
+        if is_live and candle.revision == 0:
+            CANDLE_AGE.observe(max(0.0, now - end))
 
 
 def set_lag(partition: int, records: int | None) -> None:

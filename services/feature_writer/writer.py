@@ -182,6 +182,7 @@ class FeatureWriter:
         if batch.candles:
             with metrics.WRITE_SECONDS.time():
                 self._store.write(batch.candles)
+            metrics.kept(batch.candles, is_live=not self._settings.run_id)
             newest = max(candle.window_end_ms for candle in batch.candles)
             self._newest_end_ms = max(newest, self._newest_end_ms)
             metrics.WRITTEN.inc(len(batch.candles))

@@ -25,12 +25,15 @@ with warnings.catch_warnings():
     from quixstreams.state import State
 
 from ohlc_aggregator.checkpoint import ProductCache
-from ohlc_aggregator.metrics import CONSUMER_LAG, Counts
+from ohlc_aggregator.metrics import CONSUMER_LAG, Counts, show_known_labels
 from ohlc_aggregator.records import Origin, Outgoing, RecordReader
 from ohlc_aggregator.settings import AggregatorSettings
 
 #: The loop is alive while librdkafka's statistics arrive: they are handed over by its poll.
 _POLL = "poll"
+#: Live, records come all the time: the producer appends watermarks where no trades are.
+_DATA = "data"
+_DATA_SECONDS = 8.0
 _STATISTICS_MS = 1_000
 _ALLOWED_SILENCE_SECONDS = 15.0
 
@@ -79,11 +82,16 @@ class OutgoingSerializer(Serializer):
 
 def build(settings: AggregatorSettings, runtime: Runtime) -> Application:
     """Return the application, ready to run. Its topics must exist."""
-    counts = Counts()
+    is_live = not settings.run_id
+    show_known_labels(settings.ohlc_intervals)
+    counts = Counts(settings.ohlc_intervals, now_us if is_live else None)
+    if is_live:
+        runtime.health.expect(_DATA, _DATA_SECONDS, from_first=True)
 
     def checkpointed() -> None:
         cache.publish_gauges(now_us())
         cache.report(runtime.status)
+        runtime.status.progress(gaps=reader.gaps.report())
 
     cache = ProductCache(settings.rules, counts, checkpointed)
     reader = RecordReader(duration_us(settings.max_ahead), now_us, counts)
@@ -111,6 +119,7 @@ def build(settings: AggregatorSettings, runtime: Runtime) -> Application:
             context = message_context()
             return Origin(context.topic, context.partition, context.offset, timestamp_ms)
 
+        runtime.health.progress(_DATA)
         return reader.read(key, value, product, origin)
 
     stream = app.dataframe(trades)

@@ -13,7 +13,14 @@ from typing import Any
 from quixstreams.sinks.base import BaseSink
 from quixstreams.state import State
 
-from ohlc_aggregator.metrics import CHECKPOINT, OPEN_WINDOWS, PRODUCTS, WATERMARK_LAG, Counts
+from ohlc_aggregator.metrics import (
+    CHECKPOINT,
+    OPEN_WINDOWS,
+    PRODUCTS,
+    WATERMARK,
+    WATERMARK_LAG,
+    Counts,
+)
 from ohlc_core.domain.product_candles import STATE_NAME, ProductCandles
 from ohlc_core.domain.rules import CandleRules
 from ohlc_core.domain.trade import ProductKey
@@ -106,5 +113,8 @@ class ProductCache(BaseSink):
         OPEN_WINDOWS.set(sum(product.open_windows for product in products))
         PRODUCTS.set(len(products))
         watermarks = [p.watermark_us for p in products if p.watermark_us is not None]
+        for key, product in self._products.items():
+            if product.watermark_us is not None:
+                WATERMARK.labels(key.exchange, key.product_id).set(product.watermark_us / 1e6)
         if watermarks:
             WATERMARK_LAG.set((now_us - min(watermarks)) / 1_000_000)

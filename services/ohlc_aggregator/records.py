@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
+from ohlc_aggregator.gap_log import GapLog
 from ohlc_aggregator.metrics import Counts
 from ohlc_core.domain.product_candles import Output, ProductCandles, Rejected
 from ohlc_core.domain.trade import ProductKey
@@ -50,6 +51,7 @@ class RecordReader:
         self._max_ahead_us = max_ahead_us
         self._now_us = now_us
         self._counts = counts
+        self.gaps = GapLog()
 
     def read(
         self,
@@ -71,8 +73,9 @@ class RecordReader:
         except MalformedMessageError as error:
             payload = (value or b"").decode(errors="replace")
             return [self._dead_letter("malformed", str(error), payload, origin())]
-        output = self._apply(product(product_key(message)), message)
-        self._counts.add(output)
+        product_name = product_key(message)
+        output = self._apply(product(product_name), message)
+        self._counts.add(product_name, output)
         outgoing = [
             Outgoing(encode_candle(candle), candle.window_end_ms) for candle in output.candles
         ]
@@ -97,14 +100,22 @@ class RecordReader:
 
     def _apply(self, product: ProductCandles, message: TradesTopicMessage) -> Output:
         if isinstance(message, TradesMessage):
-            self._counts.trades += len(message.trades)
+            self._note_trades(product.key, message)
             return product.on_trades(message.trades, self._now_us() + self._max_ahead_us)
         if isinstance(message, WatermarkMessage):
             return product.on_watermark(message.watermark_us, final=message.final)
         if isinstance(message, StartMessage):
             return product.on_start(message.from_us)
-        self._counts.gaps += 1
+        counts = self._counts.product(product.key)
+        counts.gaps += 1
+        self.gaps.gap(product.key, message, counts.last_trade_us)
         return product.on_gap(message.first_missing_id, message.last_missing_id)
+
+    def _note_trades(self, key: ProductKey, message: TradesMessage) -> None:
+        self._counts.trades += len(message.trades)
+        counts = self._counts.product(key)
+        counts.last_trade_us = max(counts.last_trade_us, message.trades[-1].timestamp_us)
+        self.gaps.trade(key, message.trades[0].timestamp_us)
 
     def _reject(self, message: TradesTopicMessage, rejected: Rejected, origin: Origin) -> Outgoing:
         source = message.source if isinstance(message, TradesMessage) else "rest"
