@@ -41,6 +41,7 @@ LAG = Gauge(
 )
 HOLDING = Gauge("feature_writer_holding", "1 while reading is paused because a write failed")
 
+_newest: dict[tuple[str, str, str], float] = {}
 for _reason in ("malformed", "invalid"):
     DEAD_LETTERS.labels(_reason)
 for _reason in ("incomplete", "incomplete-revision"):
@@ -52,7 +53,10 @@ def kept(candles: Iterable[Candle], *, is_live: bool) -> None:
     now = time.time()
     for candle in candles:
         end = candle.window_end_ms / 1e3
-        NEWEST.labels(candle.exchange, candle.product_id, candle.interval).set(end)
+        labels = (candle.exchange, candle.product_id, candle.interval)
+        if end > _newest.get(labels, 0.0):
+            _newest[labels] = end
+            NEWEST.labels(*labels).set(end)
         if is_live and candle.revision == 0:
             CANDLE_AGE.observe(max(0.0, now - end))
 
