@@ -9,7 +9,6 @@ import contextlib
 import sys
 import threading
 from pathlib import Path
-from typing import Literal
 
 import msgspec
 from loguru import logger
@@ -25,16 +24,18 @@ from ohlc_backfill.verification.report import (
     comparison_table,
     print_differences,
 )
-from ohlc_backfill.verification.stored import Span, StoredRows, stored_rows
+from ohlc_backfill.verification.stored import StoredCandles, stored_candles
 from ohlc_core.domain.interval import Interval
 from ohlc_core.domain.trade import ProductKey
 from ohlc_core.errors import FatalError, SettingsError
 from ohlc_core.service.local_runs import use_running_store
 from ohlc_core.service.runner import Runtime, run_service
+from ohlc_core.service.setting_groups import EmptyCandlesSettings
 from ohlc_core.service.settings import load
 from ohlc_exchanges.base import ExchangeError
 from ohlc_exchanges.http import RestFetcher, RetryPolicy
 from ohlc_exchanges.registry import adapter_for
+from ohlc_features.reading.source import Span
 from ohlc_features.settings import FeatureStoreSettings
 from ohlc_history.deduplicate import DisorderError
 from ohlc_history.read_history import Wanted, pieces, read_history
@@ -45,12 +46,9 @@ from ohlc_history.sources.factory import open_source
 _FEW_TRIES = RetryPolicy(attempts=3)
 
 
-class VerifySettings(HistorySettings, FeatureStoreSettings):
+class VerifySettings(HistorySettings, FeatureStoreSettings, EmptyCandlesSettings):
     """Settings of ``make verify``."""
 
-    empty_candles: Literal["skip", "fill"] = Field(
-        "skip", description="skip or fill, as the aggregator's"
-    )
     verify_official: bool = Field(
         True, description="true to compare with the exchange's own candles too (rest), or false"
     )
@@ -74,7 +72,7 @@ def verify(settings: VerifySettings, runtime: Runtime) -> None:
     """
     _check_store(settings)
     try:
-        with stored_rows(settings) as stored:
+        with stored_candles(settings) as stored:
             report = _report(settings, runtime.stop, stored)
     except (SourceError, DisorderError, ExchangeError) as error:
         raise FatalError(str(error)) from None
@@ -104,7 +102,7 @@ def _check_store(settings: VerifySettings) -> None:
         )
 
 
-def _report(settings: VerifySettings, stop: threading.Event, stored: StoredRows) -> Report:
+def _report(settings: VerifySettings, stop: threading.Event, stored: StoredCandles) -> Report:
     spans = {
         product_id: _period(settings, stored, ProductKey(settings.exchange, product_id))
         for product_id in settings.product_ids
@@ -131,7 +129,7 @@ def _report(settings: VerifySettings, stop: threading.Event, stored: StoredRows)
     return Report(is_equal, trades, comparisons, official)
 
 
-def _period(settings: VerifySettings, stored: StoredRows, key: ProductKey) -> Span:
+def _period(settings: VerifySettings, stored: StoredCandles, key: ProductKey) -> Span:
     """Return the days asked for, and what the store holds where none were."""
     if settings.from_us is not None and settings.to_us is not None:
         return Span(settings.from_us // 1_000, settings.to_us // 1_000)
@@ -146,7 +144,7 @@ def _period(settings: VerifySettings, stored: StoredRows, key: ProductKey) -> Sp
 
 
 def _compared(
-    source: TradeSource, stored: StoredRows, rows: ExpectedRows, stop: threading.Event
+    source: TradeSource, stored: StoredCandles, rows: ExpectedRows, stop: threading.Event
 ) -> list[Comparison]:
     comparer = ProductComparer(stored, rows)
     for step in read_history(source, Wanted(rows.key, rows.from_us, rows.to_us)):
@@ -161,7 +159,7 @@ def _compared(
 
 def _official(
     settings: VerifySettings,
-    stored: StoredRows,
+    stored: StoredCandles,
     spans: dict[str, Span],
     stop: threading.Event,
 ) -> list[Agreement]:

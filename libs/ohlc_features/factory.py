@@ -1,7 +1,13 @@
 """Opening the store that the settings name."""
 
+from typing import TYPE_CHECKING
+
 from ohlc_features.base import FeatureStore
+from ohlc_features.errors import StoreRejectedError
 from ohlc_features.settings import FeatureStoreSettings
+
+if TYPE_CHECKING:
+    from ohlc_features.reading.source import CandleSource
 
 
 def open_store(settings: FeatureStoreSettings) -> FeatureStore:
@@ -22,5 +28,28 @@ def open_store(settings: FeatureStoreSettings) -> FeatureStore:
     from ohlc_features.sql.store import LocalStore
 
     return LocalStore.open(
+        settings.feature_store_url, settings.feature_group_name, settings.feature_group_version
+    )
+
+
+def open_reading(settings: FeatureStoreSettings) -> "CandleSource":
+    """Return the store FEATURE_STORE names, for reading.
+
+    Raises:
+        StoreUnavailableError: it cannot be reached at the moment.
+        StoreRejectedError: it cannot be opened, or keeps nothing that could be read.
+    """
+    if settings.feature_store == "console":
+        raise StoreRejectedError(
+            "FEATURE_STORE was 'console', which keeps nothing that could be read; "
+            "set local or hopsworks"
+        )
+    if settings.feature_store == "hopsworks":
+        from ohlc_features.hopsworks.reader import HopsworksSource
+
+        return HopsworksSource.open(settings)
+    from ohlc_features.sql.reader import LocalSource
+
+    return LocalSource(
         settings.feature_store_url, settings.feature_group_name, settings.feature_group_version
     )

@@ -12,6 +12,7 @@ from feature_writer.writer import FeatureWriter
 from ohlc_core.errors import FatalError
 from ohlc_core.kafka.admin import broker_answers, ensure_topics
 from ohlc_core.kafka.growth import TopicGrowth
+from ohlc_core.kafka.run_over import stop_when_run_is_over
 from ohlc_core.service.runner import Runtime, run_service
 from ohlc_features.base import FeatureStore
 from ohlc_features.errors import StoreRejectedError, StoreUnavailableError
@@ -42,6 +43,7 @@ def run(settings: WriterSettings, runtime: Runtime) -> None:
     try:
         names = settings.topics
         ensure_topics(settings, names, [names.ohlc, names.ohlc_dlq], runtime.stop)
+        stop_when_run_is_over(settings, names, runtime.stop)
         runtime.health.expect(
             "poll",
             150,

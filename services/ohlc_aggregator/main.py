@@ -9,6 +9,7 @@ from loguru import logger
 from ohlc_aggregator.settings import AggregatorSettings
 from ohlc_core.errors import FatalError
 from ohlc_core.kafka.admin import ensure_topics
+from ohlc_core.kafka.run_over import stop_when_run_is_over
 from ohlc_core.service.runner import Runtime, run_service
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ def run(settings: AggregatorSettings, runtime: Runtime) -> None:
     """
     names = settings.topics
     ensure_topics(settings, names, [names.trades, names.ohlc, names.trades_dlq], runtime.stop)
+    stop_when_run_is_over(settings, names, runtime.stop)
     _check_state_dir(settings)
     # Imported here: wrong settings are told without waiting for quixstreams to load.
     from quixstreams.checkpointing.exceptions import CheckpointProducerTimeout

@@ -11,6 +11,7 @@ from ohlc_core.domain.interval import Interval
 from ohlc_core.domain.rules import CandleRules
 from ohlc_core.service.setting_groups import (
     Duration,
+    EmptyCandlesSettings,
     IntervalSettings,
     KafkaSettings,
     ObservabilitySettings,
@@ -19,7 +20,9 @@ from ohlc_core.service.setting_groups import (
 )
 
 
-class AggregatorSettings(KafkaSettings, RunSettings, IntervalSettings, ObservabilitySettings):
+class AggregatorSettings(
+    KafkaSettings, RunSettings, IntervalSettings, EmptyCandlesSettings, ObservabilitySettings
+):
     """Everything the aggregator can be told."""
 
     grace_ms: int = Field(
@@ -27,9 +30,6 @@ class AggregatorSettings(KafkaSettings, RunSettings, IntervalSettings, Observabi
     )
     late_retention: Duration = Field(
         "1h", description="how long closed windows accept late trades: 0, or e.g. 90s, 1h, 1d"
-    )
-    empty_candles: Literal["skip", "fill"] = Field(
-        "skip", description="skip or fill: no candle, or a flat one, for a window without trades"
     )
     max_ahead: Duration = Field(
         "1h", description="how far an event time may be ahead of this machine's clock, e.g. 1h"

@@ -9,6 +9,11 @@ from typing import NamedTuple
 
 from loguru import logger
 
+from ohlc_backfill.clean_up import forget_run_over, stop_readers_and_delete_run
+from ohlc_backfill.drain import wait_until_stored
+from ohlc_backfill.proof import prove
+from ohlc_backfill.record_count import RecordCount
+from ohlc_backfill.run_id import run_id
 from ohlc_backfill.topic_state import ReplayedSoFar, replayed_so_far
 from ohlc_core.domain.interval import Interval
 from ohlc_core.domain.trade import ProductKey
@@ -23,9 +28,7 @@ from ohlc_history.sources.factory import open_source
 from trade_replayer.hand_over import first_whole_window_us, live_start_us
 from trade_replayer.progress import ProductProgress, figures, print_summary, shown
 from trade_replayer.publisher import Publisher
-from trade_replayer.record_count import RecordCount
 from trade_replayer.replay import Job, ProductReplay
-from trade_replayer.run_id import run_id
 from trade_replayer.settings import ReplayerSettings
 
 # The spacing of calls is no news; longer waits are.
@@ -68,12 +71,43 @@ def run(settings: ReplayerSettings, runtime: Runtime) -> None:
         runtime.status.progress_from(partial(figures, plan.products))
         runtime.status.say("replaying", f"Replaying {len(plan.products)} products")
         ensure_topics(settings, names, (names.trades, names.trades_dlq), runtime.stop)
+        forget_run_over(settings, names)
         _replay(settings, runtime, names, plan)
     except StoppedError:
+        if settings.replay_until != "replayed":
+            raise FatalError(_incomplete(names)) from None
         logger.info("stopped; the same command goes on from here")
         return
     runtime.status.say("done", "Every product is replayed")
     print_summary(plan.products, run_name, time.monotonic() - began)
+    if settings.replay_until != "replayed":
+        _finish(settings, runtime, names, plan.products)
+
+
+def _finish(
+    settings: ReplayerSettings, runtime: Runtime, names: TopicNames, products: list[ProductProgress]
+) -> None:
+    """Wait until every candle is stored, prove the store, and clean up where asked.
+
+    Raises:
+        FatalError: the run is not complete, or the store differs from the trades.
+    """
+    moved = partial(runtime.health.progress, "replay")
+    if runtime.stop.is_set() or not all(product.is_done for product in products):
+        raise FatalError(_incomplete(names))
+    logger.info("all trades are replayed; waiting for the last candles ...")
+    try:
+        wait_until_stored(settings, names, runtime.stop, moved)
+    except StoppedError:
+        raise FatalError(_incomplete(names)) from None
+    prove(settings, names, {product.key: product.to_us for product in products}, moved)
+    if settings.replay_until == "cleaned":
+        stop_readers_and_delete_run(settings, names, runtime.stop)
+    logger.info("backfill {} is complete", names.run_id)
+
+
+def _incomplete(names: TopicNames) -> str:
+    return f"backfill {names.run_id} is not complete; the same command goes on with it"
 
 
 def _plan(settings: ReplayerSettings, runtime: Runtime) -> _Plan:

@@ -1,12 +1,13 @@
 """Settings of the replayer."""
 
+from typing import Literal
+
 from pydantic import Field, model_validator
 
-from ohlc_core.service.setting_groups import KafkaSettings, RunSettings
-from ohlc_history.settings import HistorySettings
+from ohlc_backfill.settings import BackfillSettings
 
 
-class ReplayerSettings(HistorySettings, KafkaSettings, RunSettings):
+class ReplayerSettings(BackfillSettings):
     """Settings of ``trade-replayer``."""
 
     replay_batch: int = Field(
@@ -14,6 +15,11 @@ class ReplayerSettings(HistorySettings, KafkaSettings, RunSettings):
     )
     replay_workers: int = Field(
         4, ge=1, le=64, description="products replayed at the same time, 1 to 64"
+    )
+    replay_until: Literal["replayed", "stored", "cleaned"] = Field(
+        "replayed",
+        description="replayed: end with the last trade; stored: wait until every candle is in the "
+        "store and prove it; cleaned: then delete the run's topics too",
     )
 
     @model_validator(mode="after")

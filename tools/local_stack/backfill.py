@@ -10,7 +10,6 @@ import sys
 import time
 from pathlib import Path
 
-from local_stack.backfill_proof import prove
 from local_stack.errors import StackError
 from local_stack.market import claim, market
 from local_stack.pipeline import Pipeline, running
@@ -20,15 +19,14 @@ from local_stack.settings import StackSettings
 from local_stack.stopping import StopRequest
 from local_stack.view import PlainView
 from local_stack.warning_lines import WarningLines
-from ohlc_backfill.run_end import delete_run, is_drained
+from ohlc_backfill.clean_up import delete_run
+from ohlc_backfill.run_id import run_id
+from ohlc_backfill.settings import BackfillSettings
 from ohlc_core.messages.topics import TopicNames, topic_names
 from ohlc_core.service.local_runs import running_stacks
 from ohlc_core.service.settings import load
-from trade_replayer.run_id import run_id
-from trade_replayer.settings import ReplayerSettings
 
 _POLL_SECONDS = 0.2
-_DRAIN_POLL_SECONDS = 1.0
 
 
 def run_backfill(settings: StackSettings, stop: StopRequest) -> int:
@@ -38,7 +36,7 @@ def run_backfill(settings: StackSettings, stop: StopRequest) -> int:
         SettingsError: the replayer's settings are wrong.
         StackError: something it needs can not be started or kept running.
     """
-    replay = load(ReplayerSettings)
+    replay = load(BackfillSettings)
     topics = topic_names(run_id(replay))
     folder = RunFolder(Path(settings.local_stack_folder), f"backfill-{topics.run_id}")
     folder.acquire()
@@ -66,6 +64,7 @@ def _run(pipeline: Pipeline, topics: TopicNames, view: PlainView, stop: StopRequ
         ours = _service_settings(pipeline, topics, script)
         pipeline.start(service(script, folder, ours, pipeline.metrics_port()))
     of_replayer = _service_settings(pipeline, topics, "trade-replayer")
+    of_replayer["REPLAY_UNTIL"] = "stored"
     # It has progress and a summary to show.
     port = pipeline.metrics_port()
     replayer = service("trade-replayer", folder, of_replayer, port, "everything")
@@ -74,12 +73,9 @@ def _run(pipeline: Pipeline, topics: TopicNames, view: PlainView, stop: StopRequ
     folder.publish({"mode": "backfill", "run_id": topics.run_id, "broker": pipeline.broker_address})
     pipeline.start(replayer, supervised=False)
     _watch_replayer(pipeline, replayer, view, stop)
-    if not stop.is_set:
-        _wait_until_stored(pipeline, topics, view, stop)
     if stop.is_set:
         return False
     pipeline.stop_services()
-    prove(pipeline.kafka, settings, topics, view)
     delete_run(pipeline.kafka, topics)
     return True
 
@@ -100,7 +96,7 @@ def _service_settings(pipeline: Pipeline, topics: TopicNames, script: str) -> di
 def _watch_replayer(
     pipeline: Pipeline, replayer: Service, view: PlainView, stop: StopRequest
 ) -> None:
-    """Wait until the replayer has replayed everything, or the run is to stop.
+    """Wait until the replayer has proven every candle stored, or the run is to stop.
 
     Raises:
         StackError: the replayer failed.
@@ -111,20 +107,9 @@ def _watch_replayer(
         time.sleep(_POLL_SECONDS)
     if code is not None and code != 0 and not stop.is_set:
         raise StackError(
-            f"the replayer ended with exit code {code}; its own words are above",
+            f"the replayer ended with exit code {code}; its message is above",
             exit_code=2 if code == 2 else 1,
         )
-
-
-def _wait_until_stored(
-    pipeline: Pipeline, topics: TopicNames, view: PlainView, stop: StopRequest
-) -> None:
-    """Wait until the writer has stored the last candle of the last trade."""
-    view.say("all trades are replayed; waiting for the last candles ...")
-    warnings = WarningLines(each.process.log_file for each in pipeline.services)
-    while not stop.is_set and not is_drained(pipeline.kafka, topics):
-        _look_after(pipeline, warnings, view)
-        time.sleep(_DRAIN_POLL_SECONDS)
 
 
 def _look_after(pipeline: Pipeline, warnings: WarningLines, view: PlainView) -> None:

@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from local_stack.settings import StackSettings
-from ohlc_backfill.verification.stored import local_rows
+from ohlc_backfill.record_count import RecordCount
+from ohlc_backfill.verification.stored import stored_candles
 from ohlc_core.domain.interval import Interval
 from ohlc_core.domain.trade import ProductKey
 from ohlc_core.messages.topics import topic_names
@@ -17,7 +18,6 @@ from ohlc_core.service.settings import load
 from ohlc_exchanges.settings import ProductSettings
 from ohlc_history.sources.base import SourceError
 from trade_producer.settings import ProducerSettings
-from trade_replayer.record_count import RecordCount
 
 #: A live stream fills so much at most before it is live; a backfill is quicker for more.
 LONGEST_FILL = timedelta(days=7)
@@ -58,14 +58,14 @@ def _store_end(settings: StackSettings) -> datetime | None:
     products = load(ProductSettings)
     longest = max(settings.ohlc_intervals, key=lambda text: Interval.parse(text).us)
     try:
-        with local_rows(settings) as stored:
-            ends = [
-                stored.newest_end_ms(ProductKey(products.exchange, product_id), longest)
+        with stored_candles(settings) as stored:
+            spans = [
+                stored.span(ProductKey(products.exchange, product_id), longest)
                 for product_id in products.product_ids
             ]
     except SourceError:
         return None  # none yet
-    known = [end for end in ends if end is not None]
+    known = [span.end_ms for span in spans if span is not None]
     return datetime.fromtimestamp(min(known) / 1_000, UTC) if known else None
 
 

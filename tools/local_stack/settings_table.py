@@ -15,6 +15,7 @@ _READERS = {
     "trade_producer.settings": "producer",
     "trade_replayer.settings": "replayer",
     "ohlc_backfill.verify": "verify",
+    "ohlc_backfill.settings": "replayer",
     "ohlc_aggregator.settings": "aggregator",
     "feature_writer.settings": "writer",
     "exchange_simulator.settings": "simulator",

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 import msgspec
 
 from ohlc_backfill.verification.expected import ExpectedRows
-from ohlc_backfill.verification.stored import StoredRows
+from ohlc_backfill.verification.stored import StoredCandles
 from ohlc_core.domain.interval import Interval
 from ohlc_features.schema import FeatureRow
 
@@ -73,7 +73,7 @@ class IntervalComparer:
         interval: of the rows.
     """
 
-    def __init__(self, stored: StoredRows, rows: ExpectedRows, interval: Interval) -> None:
+    def __init__(self, stored: StoredCandles, rows: ExpectedRows, interval: Interval) -> None:
         self.result = Comparison(*rows.key, interval.text)
         self._stored = stored
         self._interval, self._rows = interval, rows
@@ -158,7 +158,7 @@ class ProductComparer:
         rows: computes what should be there.
     """
 
-    def __init__(self, stored: StoredRows, rows: ExpectedRows) -> None:
+    def __init__(self, stored: StoredCandles, rows: ExpectedRows) -> None:
         self.rows = rows
         self._comparers = {
             interval.text: IntervalComparer(stored, rows, interval) for interval in rows.intervals

@@ -8,11 +8,12 @@ from decimal import ROUND_DOWN, Decimal
 
 import msgspec
 
-from ohlc_backfill.verification.stored import Span, StoredRows
+from ohlc_backfill.verification.stored import StoredCandles
 from ohlc_core.domain.interval import Interval
 from ohlc_core.domain.trade import ProductKey
 from ohlc_exchanges.base import ExchangeError, Fetch
 from ohlc_exchanges.registry import adapter_for
+from ohlc_features.reading.source import Span
 from ohlc_features.schema import FeatureRow
 
 
@@ -35,7 +36,7 @@ class Agreement(msgspec.Struct):
 
 
 def agreement(
-    stored: StoredRows, key: ProductKey, interval: Interval, period: Span, fetch: Fetch
+    stored: StoredCandles, key: ProductKey, interval: Interval, period: Span, fetch: Fetch
 ) -> Agreement:
     """Compare the store's candles with the exchange's own of the period."""
     from_ms, to_ms = period

@@ -2,7 +2,7 @@
 
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -12,7 +12,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from ohlc_backfill.topic_state import replayed_so_far
 from ohlc_backfill.verification.compare import Comparison, ProductComparer
 from ohlc_backfill.verification.expected import ExpectedRows
-from ohlc_backfill.verification.stored import StoredRows
+from ohlc_backfill.verification.stored import StoredCandles
 from ohlc_core.domain.interval import Interval
 from ohlc_core.domain.trade import ProductKey
 from ohlc_core.errors import FatalError
@@ -81,36 +81,49 @@ class _Product:
 def check_run(
     settings: KafkaSettings,
     topic: str,
-    keys: Sequence[ProductKey],
+    ends_us: Mapping[ProductKey, int],
     intervals: Sequence[Interval],
-    stored: StoredRows,
+    stored: StoredCandles,
     *,
     fill: bool = False,
-    progress: Callable[[int], None] = lambda _trades: None,
+    progress: Callable[[int, float], None] = lambda _trades, _fraction: None,
 ) -> RunCheck:
     """Recompute every candle of the run from its topic and compare it with the store.
 
+    Args:
+        settings: how to reach the broker.
+        topic: of the run's trades.
+        ends_us: at least up to when each product must have been replayed.
+        intervals: of the candles.
+        stored: the store.
+        fill: whether windows without trades have flat candles.
+        progress: called with the trades read and the fraction of the topic.
+
     Raises:
-        FatalError: the topic can not be read, or a product was not replayed to its end.
+        FatalError: the topic cannot be read, or a product was not replayed to its end.
         SourceError: the store can not be read.
     """
-    ends = replayed_so_far(settings, topic, keys)
-    unfinished = [str(key) for key, state in ends.items() if state.final_us is None]
+    found = replayed_so_far(settings, topic, ends_us)
+    unfinished = [
+        str(key)
+        for key, state in found.items()
+        if state.final_us is None or state.final_us < ends_us[key]
+    ]
     if unfinished:
         raise FatalError(f"topic {topic} has no end of {', '.join(unfinished)}")
 
     def begin(key: ProductKey, from_us: int, to_us: int) -> ProductComparer:
         return ProductComparer(stored, ExpectedRows(key, intervals, from_us, to_us, fill=fill))
 
-    products = {str(key).encode(): _Product(key, ends[key].final_us or 0) for key in keys}
+    products = {str(key).encode(): _Product(key, found[key].final_us or 0) for key in ends_us}
     read = 0
-    for message in _messages(settings, topic):
+    for message, fraction in _messages(settings, topic):
         product = products.get(message.key() or b"")
         if product is not None:
             record = _decode(message.value() or b"")
             product.take(record, begin)
             read += len(record.sides)
-            progress(read)
+            progress(read, fraction)
     return _verdict(products.values())
 
 
@@ -138,8 +151,11 @@ def _table(records: list[_Record]) -> pl.DataFrame:
     )
 
 
-def _messages(settings: KafkaSettings, topic: str) -> Iterator[Message]:
-    """Yield the topic's records up to its present end, each partition's in order."""
+def _messages(settings: KafkaSettings, topic: str) -> Iterator[tuple[Message, float]]:
+    """Yield the topic's records up to its present end, each partition's in order.
+
+    With each comes the fraction of the topic that has been read.
+    """
     config = consumer_config(settings, f"backfill-check-{uuid.uuid4().hex[:12]}")
     config.pop("group.instance.id", None)
     consumer = Consumer(
@@ -149,6 +165,7 @@ def _messages(settings: KafkaSettings, topic: str) -> Iterator[Message]:
         metadata = consumer.list_topics(topic, timeout=_SILENCE_SECONDS).topics[topic]
         unread = set(metadata.partitions)
         consumer.assign([TopicPartition(topic, partition, 0) for partition in unread])
+        total, done = _records(consumer, topic, unread), 0
         deadline = time.monotonic() + _SILENCE_SECONDS
         while unread:
             if time.monotonic() > deadline:
@@ -157,7 +174,8 @@ def _messages(settings: KafkaSettings, topic: str) -> Iterator[Message]:
                 deadline = time.monotonic() + _SILENCE_SECONDS
                 error = message.error()
                 if error is None:
-                    yield message
+                    done += 1
+                    yield message, min(1.0, done / max(1, total))
                 elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - its only name
                     unread.discard(message.partition())
                 else:
@@ -166,3 +184,11 @@ def _messages(settings: KafkaSettings, topic: str) -> Iterator[Message]:
         raise FatalError(f"topic {topic} could not be read: {error.args[0].str()}") from None
     finally:
         consumer.close()
+
+
+def _records(consumer: Consumer, topic: str, partitions: Iterable[int]) -> int:
+    ends = [
+        consumer.get_watermark_offsets(TopicPartition(topic, each), timeout=_SILENCE_SECONDS)
+        for each in partitions
+    ]
+    return sum(int(high) - int(low) for low, high in ends)

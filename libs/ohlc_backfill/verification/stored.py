@@ -1,114 +1,83 @@
-"""Rows as they are in a feature store, a range of windows at a time."""
+"""The candles of a store as rows, a range of windows at a time."""
 
+from bisect import bisect_left
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
-from sqlalchemy import Connection, func, select
-from sqlalchemy.exc import SQLAlchemyError
+import polars as pl
 
+from ohlc_core.domain.interval import Interval
 from ohlc_core.domain.trade import ProductKey
-from ohlc_features.schema import COLUMNS, FeatureRow
+from ohlc_features.errors import StoreError
+from ohlc_features.factory import open_reading
+from ohlc_features.reading.source import CandleRange, CandleSource, Span
+from ohlc_features.schema import FeatureRow
 from ohlc_features.settings import FeatureStoreSettings
-from ohlc_features.sql.engine import open_engine, store_error
-from ohlc_features.sql.tables import FeatureTables
-from ohlc_features.sql.url import store_url
 from ohlc_history.sources.base import SourceError
 
-
-class Span(NamedTuple):
-    """The first window's start and the last window's end, in ms."""
-
-    first_ms: int
-    end_ms: int
+# A query costs seconds in Hopsworks and a millisecond in a local store: ask for long ranges.
+_WINDOWS_AT_ONCE = 10_000
 
 
-class StoredRows(Protocol):
-    """A store's history. Each call raises SourceError when the store can not answer."""
-
-    def between(self, key: ProductKey, interval: str, from_ms: int, to_ms: int) -> list[FeatureRow]:
-        """Return the rows whose windows start in [from_ms, to_ms), ascending."""
-
-    def span(self, key: ProductKey) -> Span | None:
-        """Return what the store holds of the product, or None when there is nothing."""
+class _Held(NamedTuple):
+    from_ms: int
+    to_ms: int
+    rows: list[FeatureRow]
 
 
-class LocalRows:
-    """The history table of the local store; open it with `local_rows`."""
+class StoredCandles:
+    """A store's history as rows. Each call raises SourceError when the store cannot answer.
 
-    def __init__(self, connection: Connection, tables: FeatureTables) -> None:
-        self._connection = connection
-        self._table = tables.history
-
-    def between(self, key: ProductKey, interval: str, from_ms: int, to_ms: int) -> list[FeatureRow]:
-        """Return the rows whose windows start in [from_ms, to_ms), ascending."""
-        c = self._table.c
-        query = (
-            select(*(c[name] for name in COLUMNS))
-            .where(c.exchange == key.exchange, c.product_id == key.product_id)
-            .where(c.candle_interval == interval)
-            .where(c.window_start >= from_ms, c.window_start < to_ms)
-            .order_by(c.window_start)
-        )
-        return [FeatureRow(*row) for row in self._connection.execute(query)]
-
-    def span(self, key: ProductKey) -> Span | None:
-        """Return what the store holds of the product, or None when there is nothing."""
-        c = self._table.c
-        query = select(func.min(c.window_start), func.max(c.window_end)).where(
-            c.exchange == key.exchange, c.product_id == key.product_id
-        )
-        first, end = self._connection.execute(query).one()
-        return None if first is None else Span(int(first), int(end))
-
-    def newest_end_ms(self, key: ProductKey, interval: str) -> int | None:
-        """Return the end of the product's newest window of the interval, or None."""
-        c = self._table.c
-        query = select(func.max(c.window_end)).where(
-            c.exchange == key.exchange,
-            c.product_id == key.product_id,
-            c.candle_interval == interval,
-        )
-        end = self._connection.execute(query).scalar_one()
-        return None if end is None else int(end)
-
-
-@contextmanager
-def local_rows(settings: FeatureStoreSettings) -> Iterator[LocalRows]:
-    """Open the local store for reading.
-
-    Raises:
-        SourceError: it can not be read.
+    Args:
+        source: reads the store.
     """
-    url = store_url(settings.feature_store_url)
-    engine = open_engine(url)
-    tables = FeatureTables(settings.feature_group_name, settings.feature_group_version)
-    try:
-        with engine.connect() as connection:
-            yield LocalRows(connection, tables)
-    except SQLAlchemyError as error:
-        raise SourceError(str(store_error(error, url))) from None
-    finally:
-        engine.dispose()
+
+    def __init__(self, source: CandleSource) -> None:
+        self._source = source
+        self._held: dict[tuple[ProductKey, str], _Held] = {}
+
+    def between(self, key: ProductKey, interval: str, from_ms: int, to_ms: int) -> list[FeatureRow]:
+        """Return the rows whose windows start in [from_ms, to_ms), ascending."""
+        held = self._held.get((key, interval))
+        if held is None or from_ms < held.from_ms or to_ms > held.to_ms:
+            ahead_ms = _WINDOWS_AT_ONCE * Interval.parse(interval).us // 1_000
+            held = self._read(key, interval, from_ms, max(to_ms, from_ms + ahead_ms))
+            self._held[key, interval] = held
+        starts = [row.window_start for row in held.rows]
+        return held.rows[bisect_left(starts, from_ms) : bisect_left(starts, to_ms)]
+
+    def span(self, key: ProductKey, interval: str | None = None) -> Span | None:
+        """Return the first window's start and the last one's end, or None without any."""
+        try:
+            return self._source.span(key.exchange, key.product_id, interval)
+        except StoreError as error:
+            raise SourceError(str(error)) from None
+
+    def _read(self, key: ProductKey, interval: str, from_ms: int, to_ms: int) -> _Held:
+        wanted = CandleRange(key.exchange, (key.product_id,), interval, from_ms, to_ms)
+        try:
+            frame = self._source.history(wanted)
+        except StoreError as error:
+            raise SourceError(str(error)) from None
+        in_ms = frame.select(FeatureRow._fields).with_columns(
+            pl.col("window_start", "window_end").cast(pl.Int64)
+        )
+        return _Held(from_ms, to_ms, [FeatureRow._make(row) for row in in_ms.iter_rows()])
 
 
 @contextmanager
-def stored_rows(settings: FeatureStoreSettings) -> Iterator[StoredRows]:
+def stored_candles(settings: FeatureStoreSettings) -> Iterator[StoredCandles]:
     """Open the store for reading.
 
     Raises:
-        SourceError: it can not be read, or is none that keeps rows.
+        SourceError: it cannot be read, or keeps no rows.
     """
-    if settings.feature_store == "local":
-        with local_rows(settings) as rows:
-            yield rows
-    elif settings.feature_store == "hopsworks":
-        from ohlc_backfill.verification.hopsworks_rows import hopsworks_rows
-
-        with hopsworks_rows(settings) as read:
-            yield read
-    else:
-        raise SourceError(
-            f"FEATURE_STORE was {settings.feature_store!r}, which keeps nothing to verify; "
-            "set local or hopsworks"
-        )
+    try:
+        source = open_reading(settings)
+    except StoreError as error:
+        raise SourceError(str(error)) from None
+    try:
+        yield StoredCandles(source)
+    finally:
+        source.close()

@@ -121,3 +121,11 @@ class IntervalSettings(EnvSettings):
     ohlc_intervals: IntervalList = Field(
         ("1m", "5m", "1h"), description="comma-separated <count><s|m|h|d|w>, e.g. 1m,5m,1h"
     )
+
+
+class EmptyCandlesSettings(EnvSettings):
+    """What a window without trades gives."""
+
+    empty_candles: Literal["skip", "fill"] = Field(
+        "skip", description="skip or fill: no candle, or a flat one, for a window without trades"
+    )

@@ -9,7 +9,7 @@ import polars as pl
 from ohlc_features.errors import StoreError, StoreRejectedError
 from ohlc_features.hopsworks.errors import hopsworks_error
 from ohlc_features.reading.frames import feature_frame
-from ohlc_features.reading.source import CandleRange
+from ohlc_features.reading.source import CandleRange, Span
 from ohlc_features.settings import FeatureStoreSettings
 
 
@@ -73,6 +73,17 @@ class HopsworksSource:
             return None
         last = known.group_by("product_id").agg(pl.col("window_start").max())
         return int(last["window_start"].min())  # type: ignore[arg-type]
+
+    def span(self, exchange: str, product_id: str, interval: str | None = None) -> Span | None:
+        """Refuse: it would read the whole history.
+
+        Raises:
+            StoreRejectedError: always.
+        """
+        raise StoreRejectedError(
+            f"what Hopsworks holds of {exchange}:{product_id} is not looked up, because that would "
+            "read all of it; set FROM_DAY and TO_DAY"
+        )
 
     def close(self) -> None:
         """Log out."""

@@ -10,7 +10,7 @@ import polars as pl
 
 from ohlc_core.domain.interval import Interval
 from ohlc_core.service.settings import load
-from ohlc_features.errors import StoreRejectedError
+from ohlc_features.factory import open_reading
 from ohlc_features.reading.as_of import join_as_of, label_moments
 from ohlc_features.reading.frames import TIME
 from ohlc_features.reading.grid import fill_grid
@@ -44,7 +44,7 @@ class FeatureReader:
             store = load(FeatureStoreSettings)
         elif isinstance(store, str):
             store = load(FeatureStoreSettings, feature_store="local", feature_store_url=store)
-        return cls(_open_source(store))
+        return cls(open_reading(store))
 
     def candles(
         self,
@@ -179,19 +179,3 @@ def _range(
         product_ids = (product_ids,)
     products = None if product_ids is None else tuple(product_ids)
     return CandleRange(exchange, products, interval, start_ms, end_ms)
-
-
-def _open_source(settings: FeatureStoreSettings) -> CandleSource:
-    if settings.feature_store == "console":
-        raise StoreRejectedError(
-            "FEATURE_STORE=console keeps nothing that could be read; choose local or hopsworks"
-        )
-    if settings.feature_store == "hopsworks":
-        from ohlc_features.hopsworks.reader import HopsworksSource
-
-        return HopsworksSource.open(settings)
-    from ohlc_features.sql.reader import LocalSource
-
-    return LocalSource(
-        settings.feature_store_url, settings.feature_group_name, settings.feature_group_version
-    )

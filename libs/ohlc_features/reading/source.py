@@ -21,6 +21,13 @@ class CandleRange(NamedTuple):
     end_ms: int | None = None
 
 
+class Span(NamedTuple):
+    """The first window's start and the last window's end, in ms."""
+
+    first_ms: int
+    end_ms: int
+
+
 class CandleSource(Protocol):
     """One store, read as frames with `ohlc_features.reading.frames.SCHEMA`.
 
@@ -39,6 +46,9 @@ class CandleSource(Protocol):
         It is where a read must begin to know every product's state at that moment; None when
         nothing was known of any product.
         """
+
+    def span(self, exchange: str, product_id: str, interval: str | None = None) -> Span | None:
+        """Return what the store holds of the product (of one interval), or None."""
 
     def close(self) -> None:
         """Let go of the store."""

@@ -9,7 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ohlc_features.errors import StoreRejectedError
 from ohlc_features.reading.frames import feature_frame
-from ohlc_features.reading.source import CandleRange
+from ohlc_features.reading.source import CandleRange, Span
 from ohlc_features.sql.engine import open_engine, sqlite_read_only_uri, store_error
 from ohlc_features.sql.tables import FeatureTables
 from ohlc_features.sql.url import store_url
@@ -63,6 +63,17 @@ class LocalSource:
         frame = self._read_slowly(select(func.min(last.c.start).label("start")))
         start = frame["start"].item()
         return None if start is None else int(start)
+
+    def span(self, exchange: str, product_id: str, interval: str | None = None) -> Span | None:
+        """Return what the store holds of the product (of one interval), or None."""
+        c = self._tables.history.c
+        query = select(
+            func.min(c.window_start).label("first"), func.max(c.window_end).label("end")
+        ).where(c.exchange == exchange, c.product_id == product_id)
+        if interval is not None:
+            query = query.where(c.candle_interval == interval)
+        first, end = self._read_slowly(query).row(0)
+        return None if first is None else Span(int(first), int(end))
 
     def close(self) -> None:
         """Close the connections."""

@@ -6,9 +6,10 @@ import pytest
 
 from ohlc_backfill.verification.compare import Comparison, ProductComparer
 from ohlc_backfill.verification.expected import ExpectedRows
-from ohlc_backfill.verification.stored import Span, StoredRows, stored_rows
+from ohlc_backfill.verification.stored import StoredCandles, stored_candles
 from ohlc_core.domain.interval import Interval
 from ohlc_core.domain.trade import Trade
+from ohlc_features.reading.source import Span
 from ohlc_features.settings import FeatureStoreSettings
 from ohlc_features.sql.store import LocalStore
 from ohlc_history.sources.base import SourceError
@@ -35,17 +36,17 @@ def store(tmp_path: Path) -> Iterator[LocalStore]:
 
 
 @pytest.fixture
-def stored(tmp_path: Path, store: LocalStore) -> Iterator[StoredRows]:
+def stored(tmp_path: Path, store: LocalStore) -> Iterator[StoredCandles]:
     settings = FeatureStoreSettings(
         _env_file=None,  # type: ignore[call-arg]
         feature_store_url=f"sqlite:///{tmp_path}/features.db",
     )
-    with stored_rows(settings) as opened:
+    with stored_candles(settings) as opened:
         yield opened
 
 
 def compared(
-    stored: StoredRows, trades: list[Trade], from_us: int = T0, to_us: int = END
+    stored: StoredCandles, trades: list[Trade], from_us: int = T0, to_us: int = END
 ) -> dict[str, Comparison]:
     intervals = [Interval.parse(text) for text in ("1m", "5m")]
     comparer = ProductComparer(stored, ExpectedRows(KEY, intervals, from_us, to_us))
@@ -54,7 +55,7 @@ def compared(
     return {each.interval: each for each in comparer.finish()}
 
 
-def test_equal_rows_match_in_count_and_checksum(stored: StoredRows) -> None:
+def test_equal_rows_match_in_count_and_checksum(stored: StoredCandles) -> None:
     found = compared(stored, TRADES)
     for interval, count in (("1m", MINUTES), ("5m", MINUTES // 5)):
         verdict = found[interval]
@@ -63,7 +64,7 @@ def test_equal_rows_match_in_count_and_checksum(stored: StoredRows) -> None:
         assert verdict.expected_checksum == verdict.stored_checksum
 
 
-def test_a_changed_price_is_a_difference_with_its_size(stored: StoredRows) -> None:
+def test_a_changed_price_is_a_difference_with_its_size(stored: StoredCandles) -> None:
     changed = [*TRADES]
     index = next(n for n, each in enumerate(TRADES) if each.timestamp_us >= T0 + 7 * MINUTE + 1)
     old = TRADES[index]
@@ -78,7 +79,9 @@ def test_a_changed_price_is_a_difference_with_its_size(stored: StoredRows) -> No
     assert {each.window_start for each in verdict.examples} == {(T0 + 7 * MINUTE) // 1_000}
 
 
-def test_rows_without_trades_are_extra_and_trades_without_rows_missing(stored: StoredRows) -> None:
+def test_rows_without_trades_are_extra_and_trades_without_rows_missing(
+    stored: StoredCandles,
+) -> None:
     without = [each for each in TRADES if not 0 <= each.timestamp_us - T0 - 3 * MINUTE < MINUTE]
     assert compared(stored, without)["1m"].extra == 1
     after = Trade("1000", Decimal(1), Decimal(1), "buy", END + SECOND)
@@ -86,7 +89,7 @@ def test_rows_without_trades_are_extra_and_trades_without_rows_missing(stored: S
     assert (verdict.missing, verdict.extra, verdict.different) == (1, 0, 0)
 
 
-def test_windows_that_the_period_cuts_are_not_judged(stored: StoredRows) -> None:
+def test_windows_that_the_period_cuts_are_not_judged(stored: StoredCandles) -> None:
     found = compared(stored, TRADES, T0 + 90 * SECOND, T0 + 11 * MINUTE + 1)
     assert found["1m"].is_equal
     assert found["1m"].expected == 9
@@ -94,7 +97,7 @@ def test_windows_that_the_period_cuts_are_not_judged(stored: StoredRows) -> None
     assert found["5m"].expected == 1
 
 
-def test_a_lost_trade_is_a_gap_whose_windows_are_not_judged(stored: StoredRows) -> None:
+def test_a_lost_trade_is_a_gap_whose_windows_are_not_judged(stored: StoredCandles) -> None:
     rows = ExpectedRows(KEY, [Interval.parse("1m")], T0, END)
     comparer = ProductComparer(stored, rows)
     comparer.add(rows.add(table_of(TRADES[:10])))
@@ -105,7 +108,7 @@ def test_a_lost_trade_is_a_gap_whose_windows_are_not_judged(stored: StoredRows) 
     assert 0 < verdict.expected < MINUTES
 
 
-def test_an_empty_store_misses_everything(stored: StoredRows) -> None:
+def test_an_empty_store_misses_everything(stored: StoredCandles) -> None:
     rows = ExpectedRows(KEY._replace(product_id="ETH/USD"), [Interval.parse("1m")], T0, END)
     comparer = ProductComparer(stored, rows)
     comparer.add(rows.add(table_of(TRADES)))
@@ -117,7 +120,7 @@ def test_an_empty_store_misses_everything(stored: StoredRows) -> None:
 
 def test_a_console_keeps_nothing_to_verify() -> None:
     settings = FeatureStoreSettings(_env_file=None, feature_store="console")  # type: ignore[call-arg]
-    with pytest.raises(SourceError, match="FEATURE_STORE was 'console'"), stored_rows(settings):
+    with pytest.raises(SourceError, match="FEATURE_STORE was 'console'"), stored_candles(settings):
         pass
 
 
@@ -126,5 +129,8 @@ def test_a_store_without_tables_says_so(tmp_path: Path) -> None:
         _env_file=None,  # type: ignore[call-arg]
         feature_store_url=f"sqlite:///{tmp_path}/none.db",
     )
-    with pytest.raises(SourceError, match="no such table"), stored_rows(settings) as stored:
+    with (
+        pytest.raises(SourceError, match="there is no feature store"),
+        stored_candles(settings) as stored,
+    ):
         stored.span(KEY)

@@ -5,10 +5,11 @@ from typing import Any, cast
 import pytest
 
 from ohlc_backfill.verification.official import Agreement, agreement
-from ohlc_backfill.verification.stored import Span, StoredRows
+from ohlc_backfill.verification.stored import StoredCandles
 from ohlc_core.domain.interval import Interval
 from ohlc_core.domain.trade import ProductKey
 from ohlc_exchanges.base import ExchangeUnavailableError, Request, Response
+from ohlc_features.reading.source import Span
 from ohlc_features.schema import FeatureRow
 
 MINUTE_MS = 60_000
@@ -40,7 +41,7 @@ def answer(body: object) -> Callable[[Request], Response]:
 def agreed(
     exchange: str, fetch: Callable[[Request], Response], *rows: FeatureRow, interval: str = "1m"
 ) -> Agreement:
-    stored = cast("StoredRows", OneProduct(*rows))
+    stored = cast("StoredCandles", OneProduct(*rows))
     key = ProductKey(exchange, "BTC/USD")
     period = Span(T0, T0 + 10 * MINUTE_MS)
     return agreement(stored, key, Interval.parse(interval), period, fetch)

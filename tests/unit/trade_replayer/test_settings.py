@@ -1,8 +1,8 @@
 import pytest
 
+from ohlc_backfill.run_id import run_id
 from ohlc_core.errors import SettingsError
 from ohlc_core.service.settings import load
-from trade_replayer.run_id import run_id
 from trade_replayer.settings import ReplayerSettings
 
 

@@ -8,8 +8,7 @@ import requests
 
 from ohlc_backfill.verification.compare import ProductComparer
 from ohlc_backfill.verification.expected import ExpectedRows
-from ohlc_backfill.verification.hopsworks_rows import HopsworksRows
-from ohlc_backfill.verification.stored import LocalRows, local_rows
+from ohlc_backfill.verification.stored import StoredCandles, stored_candles
 from ohlc_core.domain.interval import Interval
 from ohlc_core.domain.trade import ProductKey
 from ohlc_features.hopsworks.reader import HopsworksSource
@@ -28,23 +27,23 @@ CANDLES = [
 ]
 
 
-def rows_of(group: PlayedGroup) -> HopsworksRows:
-    return HopsworksRows(HopsworksSource(group, PlayedSession()))
+def rows_of(group: PlayedGroup) -> StoredCandles:
+    return StoredCandles(HopsworksSource(group, PlayedSession()))
 
 
 @pytest.fixture
-def local(tmp_path: Path) -> Iterator[LocalRows]:
+def local(tmp_path: Path) -> Iterator[StoredCandles]:
     url = f"sqlite:///{tmp_path}/features.db"
     store = LocalStore.open(url, "ohlc", 1)
     store.write(CANDLES)
     store.close()
     settings = FeatureStoreSettings(_env_file=None, feature_store_url=url)  # type: ignore[call-arg]
-    with local_rows(settings) as opened:
+    with stored_candles(settings) as opened:
         yield opened
 
 
 @pytest.mark.parametrize(("first", "end"), [(0, 12), (1, 4), (4, 10), (6, 9), (20, 30)])
-def test_ranges_are_the_local_stores(local: LocalRows, first: int, end: int) -> None:
+def test_ranges_are_the_local_stores(local: StoredCandles, first: int, end: int) -> None:
     span = MONDAY_MS + first * 60_000, MONDAY_MS + end * 60_000
     assert rows_of(PlayedGroup(CANDLES)).between(BTC, "1m", *span) == local.between(
         BTC, "1m", *span

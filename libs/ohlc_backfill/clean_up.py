@@ -1,0 +1,96 @@
+"""Deleting what a finished backfill leaves on the broker.
+
+A topic is deleted only once nobody reads it. Where nothing else stops the run's aggregator and
+writer (containers), a marker topic does: services with a RUN_ID stop when it appears.
+"""
+
+import contextlib
+import threading
+import time
+from concurrent.futures import Future
+
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient, NewTopic
+from loguru import logger
+
+from ohlc_core.kafka.config import connection_config
+from ohlc_core.kafka.run_over import run_over_topic
+from ohlc_core.messages.topics import TopicNames
+from ohlc_core.service.setting_groups import KafkaSettings
+
+_TIMEOUT_SECONDS = 10.0
+_LEAVE_SECONDS = 60.0
+_POLL_SECONDS = 0.5
+
+
+def delete_run(settings: KafkaSettings, topics: TopicNames) -> None:
+    """Delete a finished backfill's topics and groups; live ones are never touched.
+
+    What cannot be deleted does no harm and stays.
+    """
+    if not topics.is_backfill:
+        raise ValueError("only a backfill's topics may be deleted")
+    admin = _admin(settings)
+    own = {topics.trades, topics.ohlc, topics.trades_dlq, topics.ohlc_dlq, run_over_topic(topics)}
+    changelogs = f"changelog__{topics.aggregator_group}--"
+    doomed = [
+        topic
+        for topic in admin.list_topics(timeout=_TIMEOUT_SECONDS).topics
+        if topic in own or topic.startswith(changelogs)
+    ]
+    futures: list[Future[None]] = []
+    if doomed:
+        futures += admin.delete_topics(doomed).values()
+    futures += admin.delete_consumer_groups([topics.aggregator_group, topics.writer_group]).values()
+    for future in futures:
+        with contextlib.suppress(KafkaException):
+            future.result(_TIMEOUT_SECONDS)
+
+
+def stop_readers_and_delete_run(
+    settings: KafkaSettings, topics: TopicNames, stop: threading.Event
+) -> None:
+    """Tell the run's aggregator and writer that it is over, then delete it.
+
+    Where one of them does not leave within a minute, the topics are kept, with a warning.
+    """
+    admin = _admin(settings)
+    marker = NewTopic(run_over_topic(topics), 1, settings.topic_replication)
+    with contextlib.suppress(KafkaException):
+        for future in admin.create_topics([marker]).values():
+            future.result(_TIMEOUT_SECONDS)
+    groups = [topics.aggregator_group, topics.writer_group]
+    deadline = time.monotonic() + _LEAVE_SECONDS
+    while (members := _members(admin, groups)) and time.monotonic() < deadline:
+        if stop.wait(_POLL_SECONDS):
+            return
+    if members:
+        logger.warning(
+            "the run's topics are kept: {} of its aggregators and writers still read them", members
+        )
+        return
+    delete_run(settings, topics)
+
+
+def forget_run_over(settings: KafkaSettings, topics: TopicNames) -> None:
+    """Delete the marker that an interrupted clean-up may have left."""
+    with contextlib.suppress(KafkaException):
+        admin = _admin(settings)
+        if run_over_topic(topics) in admin.list_topics(timeout=_TIMEOUT_SECONDS).topics:
+            for future in admin.delete_topics([run_over_topic(topics)]).values():
+                future.result(_TIMEOUT_SECONDS)
+
+
+def _admin(settings: KafkaSettings) -> AdminClient:
+    return AdminClient(connection_config(settings) | {"log_level": 0})
+
+
+def _members(admin: AdminClient, groups: list[str]) -> int:
+    """Return how many members the groups have; at least one when that cannot be known."""
+    members = 0
+    for future in admin.describe_consumer_groups(groups).values():
+        try:
+            members += len(future.result(_TIMEOUT_SECONDS).members)
+        except KafkaException:
+            members += 1
+    return members
