@@ -7,13 +7,13 @@ from collections import deque
 class Backoff:
     """The waits between failed connections.
 
-    The first one after a healthy connection is nearly none, as exchanges advise; then they double
-    from ``first_seconds`` to ``most_seconds``, each with jitter over its upper half.
+    The first one after a healthy connection is close to zero, as exchanges advise; then they double
+    from ``first_seconds`` to ``max_seconds``, each with jitter over its upper half.
     """
 
-    def __init__(self, first_seconds: float, most_seconds: float, random_: random.Random) -> None:
+    def __init__(self, first_seconds: float, max_seconds: float, random_: random.Random) -> None:
         self._first = first_seconds
-        self._most = max(first_seconds, most_seconds)
+        self._max = max(first_seconds, max_seconds)
         self._random = random_
         self._failures = 0
 
@@ -26,12 +26,12 @@ class Backoff:
         self._failures += 1
         if self._failures == 1:
             return self._first / 4 * self._random.random()
-        whole = min(self._most, self._first * float(1 << min(self._failures - 2, 30)))
+        whole = min(self._max, self._first * float(1 << min(self._failures - 2, 30)))
         return whole * (0.5 + self._random.random() / 2)
 
 
 class AttemptLimit:
-    """At most ``attempts`` connections within any ``seconds``; exchanges ban who makes more."""
+    """At most ``attempts`` connections in any ``seconds``; exchanges ban clients that exceed it."""
 
     def __init__(self, attempts: int, seconds: float) -> None:
         self._attempts = attempts

@@ -28,21 +28,21 @@ class FrameArrived(NamedTuple):
 
     connection: int
     frame: bytes | None
-    steady_us: int
+    received_us: int
 
 
 class Closed(NamedTuple):
-    """The connection is over, or was never made; ``words`` say why."""
+    """The connection is over, or was never made; ``reason`` says why."""
 
     connection: int
-    words: str
+    reason: str
 
 
 ConnectionEvent = Opened | FrameArrived | Closed
 
 
-def steady_us() -> int:
-    """Return microseconds of the steady clock."""
+def monotonic_us() -> int:
+    """Return microseconds of the monotonic clock."""
     return time.monotonic_ns() // 1_000
 
 
@@ -50,21 +50,21 @@ class Inbox:
     """What waits for the main loop, up to a bound; safe between threads.
 
     A deque and two events instead of ``queue.Queue``, whose lock is taken twice a frame: with a
-    thread on either side of it, most of the time goes into waiting for each other.
+    thread on either side of it, nearly all time goes into waiting for each other.
 
     Args:
-        most: how many events may wait; a few more where several threads put at once.
+        max_events: how many may wait; a few more where several threads put at once.
     """
 
-    def __init__(self, most: int = 5_000) -> None:
-        self._most = most
+    def __init__(self, max_events: int = 5_000) -> None:
+        self._max_events = max_events
         self._events: deque[object] = deque()
         self._arrived = threading.Event()
         self._room = threading.Event()
 
     def put(self, event: object, is_cancelled: Callable[[], bool]) -> bool:
         """Wait for room and put the event; False when cancelled meanwhile."""
-        while len(self._events) >= self._most and not is_cancelled():
+        while len(self._events) >= self._max_events and not is_cancelled():
             self._room.clear()
             self._room.wait(_PUT_SECONDS)
         if is_cancelled():
@@ -74,15 +74,15 @@ class Inbox:
             self._arrived.set()
         return True
 
-    def take(self, timeout: float, most: int = 500) -> list[object]:
-        """Return what waits, at most ``most``; wait up to ``timeout`` seconds for the first."""
+    def take(self, timeout: float, max_events: int = 500) -> list[object]:
+        """Return up to ``max_events`` that wait; wait ``timeout`` seconds for the first."""
         if not self._events:
             self._arrived.clear()
             # Looked at again: one may have come between the look and the clearing.
             if not self._events:
                 self._arrived.wait(timeout)
-        taken = [self._events.popleft() for _ in range(min(most, len(self._events)))]
-        if len(self._events) < self._most:
+        taken = [self._events.popleft() for _ in range(min(max_events, len(self._events)))]
+        if len(self._events) < self._max_events:
             self._room.set()
         return taken
 
@@ -96,7 +96,7 @@ class Connection:
     """One connection to the exchange; use once.
 
     Args:
-        number: tells its events from those of other connections.
+        number: distinguishes its events from those of other connections.
         url: where to connect.
         frames: what to send at once after the handshake.
         inbox: where its events go; the last one is always `Closed`, unless `close` was called.
@@ -153,35 +153,35 @@ class Connection:
                 return
 
     def _run(self) -> None:
-        words = "closed"
+        reason = "closed"
         try:
             self._socket.connect(self._url, timeout=max(self._silence, 5.0))
             self._socket.settimeout(self._silence)
             for frame in self._frames:
                 self._socket.send(frame)
             self._put(Opened(self.number))
-            words = self._read()
+            reason = self._read()
         except websocket.WebSocketBadStatusException as error:
-            words = f"the handshake was answered with HTTP {error.status_code}"
+            reason = f"the handshake was answered with HTTP {error.status_code}"
         except (OSError, websocket.WebSocketException, ValueError) as error:
-            words = " ".join(str(error).split())[:300] or type(error).__name__
+            reason = " ".join(str(error).split())[:300] or type(error).__name__
         finally:
             self._socket.shutdown()
-        self._put(Closed(self.number, words))
+        self._put(Closed(self.number, reason))
 
     def _read(self) -> str:
         while not self._closing.is_set():
             opcode, data = self._socket.recv_data(control_frame=True)
             if opcode == _ABNF.OPCODE_CLOSE:
-                return _close_words(data)
+                return _close_reason(data)
             is_data = opcode in (_ABNF.OPCODE_TEXT, _ABNF.OPCODE_BINARY)
-            self._put(FrameArrived(self.number, data if is_data else None, steady_us()))
+            self._put(FrameArrived(self.number, data if is_data else None, monotonic_us()))
         return "closed"
 
     def _put(self, event: ConnectionEvent) -> None:
         self._inbox.put(event, self._closing.is_set)
 
 
-def _close_words(data: bytes) -> str:
+def _close_reason(data: bytes) -> str:
     code = int.from_bytes(data[:2], "big") if len(data) >= 2 else 1005
     return f"the exchange closed the connection ({code} {data[2:].decode(errors='replace')})"

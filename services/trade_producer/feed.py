@@ -24,7 +24,6 @@ from trade_producer.connection import (
     Closed,
     Connection,
     ConnectionEvent,
-    FrameArrived,
     Inbox,
     Opened,
 )
@@ -32,24 +31,24 @@ from trade_producer.connection import (
 _ACK_SECONDS = 10.0
 _DRAIN_SECONDS = 2.0
 _MAINTENANCE_SECONDS = 5.0
-_MOST_BACKOFF_SECONDS = 60.0
+_MAX_BACKOFF_SECONDS = 60.0
 _PING_SECONDS = 1.0
 _STABLE_SECONDS = 30.0
-# Connect anew a little before the exchange cuts the connection.
+# Connect again a little before the exchange cuts the connection.
 _AGE_MARGIN = 0.98
 
 
 class Lost(NamedTuple):
     """There is no subscribed connection any more: trades may pass unseen."""
 
-    words: str
+    reason: str
 
 
 class Heard(NamedTuple):
-    """An event of a frame of the connection in use, received at ``steady_us``."""
+    """An event of a frame of the connection in use, received at ``received_us`` (monotonic)."""
 
     event: FrameEvent
-    steady_us: int
+    received_us: int
 
 
 FeedEvent = Lost | Heard
@@ -105,7 +104,7 @@ class Feed:
         self._inbox = inbox
         self._max_age = max_age_seconds
         self._connect = connect
-        self._backoff = Backoff(backoff_seconds, _MOST_BACKOFF_SECONDS, random_ or random.Random())
+        self._backoff = Backoff(backoff_seconds, _MAX_BACKOFF_SECONDS, random_ or random.Random())
         self._limit = AttemptLimit(*adapter.connection_attempts)
         self._primary: _Link | None = None
         self._standby: _Link | None = None
@@ -139,7 +138,7 @@ class Feed:
             if link is not None:
                 self._watch(link, now)
         if self._standby is None and self._must_replace(self._primary, now):
-            logger.info("connecting anew before the connection in use ends")
+            logger.info("connecting again before the connection in use ends")
             self._standby = self._open(now)
         if self._promote_at is not None and now >= self._promote_at:
             return self._promote()
@@ -190,34 +189,32 @@ class Feed:
 
     # --- events -----------------------------------------------------------------------------
 
-    def handle(self, event: ConnectionEvent, now: float) -> list[FeedEvent]:
+    def handle(self, event: ConnectionEvent, now: float) -> Sequence[FeedEvent]:
         """Take an event of a connection; return what it means."""
         link = self._link(event.connection)
         if link is None:
             return []  # of a connection that was given up
-        if isinstance(event, Opened):
-            link.opened = link.heard = now
-            return []
         if isinstance(event, Closed):
-            return self._closed(link, event.words, now)
-        return self._frame(link, event, now)
+            return self._closed(link, event.reason, now)
+        link.heard = now
+        if isinstance(event, Opened):
+            link.opened = now
+            return []
+        seen = [Alive()] if event.frame is None else self._adapter.read_frame(event.frame)
+        heard = [Heard(each, event.received_us) for each in seen]
+        for each in seen:
+            self._note(link, each, now)
+        if link is self._standby:
+            # Acknowledgements and refusals speak of a subscription that is not in use yet.
+            link.held += [each for each in heard if isinstance(each.event, TradesSeen)]
+            return []
+        return heard
 
     def _link(self, number: int) -> _Link | None:
         for link in (self._primary, self._standby):
             if link is not None and link.connection.number == number:
                 return link
         return None
-
-    def _frame(self, link: _Link, arrived: FrameArrived, now: float) -> list[FeedEvent]:
-        link.heard = now
-        if arrived.frame is None:
-            return self._deliver(link, [Heard(Alive(), arrived.steady_us)])
-        heard = [
-            Heard(event, arrived.steady_us) for event in self._adapter.read_frame(arrived.frame)
-        ]
-        for each in heard:
-            self._note(link, each.event, now)
-        return self._deliver(link, heard)
 
     def _note(self, link: _Link, event: FrameEvent, now: float) -> None:
         if isinstance(event, Subscribed):
@@ -232,7 +229,7 @@ class Feed:
                 logger.warning("the exchange says: {}", event.words)
             self._maintenance = event.maintenance
         elif isinstance(event, ReconnectAsked):
-            logger.info("the exchange asks to connect anew: {}", event.words)
+            logger.info("the exchange asks to connect again: {}", event.words)
             link.retiring = True
 
     def _note_acknowledged(self, link: _Link, now: float) -> None:
@@ -243,13 +240,6 @@ class Feed:
             self._promote_at = now + _DRAIN_SECONDS
         else:
             logger.info("subscribed to {} at {}", ", ".join(self._products), self.url)
-
-    def _deliver(self, link: _Link, heard: list[Heard]) -> list[FeedEvent]:
-        if link is self._standby:
-            # Acknowledgements and refusals speak of a subscription that is not in use yet.
-            link.held += [each for each in heard if isinstance(each.event, TradesSeen)]
-            return []
-        return list(heard)
 
     def _promote(self) -> list[FeedEvent]:
         """Put the standby in the place of the connection in use."""
@@ -265,10 +255,10 @@ class Feed:
         logger.info("replaced the connection, {} frames overlapped", len(held))
         return list(held)
 
-    def _closed(self, link: _Link, words: str, now: float) -> list[FeedEvent]:
+    def _closed(self, link: _Link, reason: str, now: float) -> list[FeedEvent]:
         if link is self._standby:
             self._standby, self._promote_at = None, None
-            self._schedule(words, now)
+            self._schedule(reason, now)
             return []
         was_subscribed = link.acknowledged is not None
         self._primary = None
@@ -282,17 +272,17 @@ class Feed:
                 for product in self._products
                 if product not in self._primary.unacknowledged
             ]
-            return [Lost(words), *acks, *held]
-        self._schedule(words, now)
-        return [Lost(words)]
+            return [Lost(reason), *acks, *held]
+        self._schedule(reason, now)
+        return [Lost(reason)]
 
     @staticmethod
     def _primary_us(held: list[Heard]) -> int:
-        return held[0].steady_us if held else 0
+        return held[0].received_us if held else 0
 
-    def _schedule(self, words: str, now: float) -> None:
+    def _schedule(self, reason: str, now: float) -> None:
         wait = self._backoff.next_seconds()
         if self._maintenance:
             wait = max(wait, _MAINTENANCE_SECONDS)
         self._next_attempt = now + wait
-        logger.warning("no connection to {} ({}); trying again in {:.1f} s", self.url, words, wait)
+        logger.warning("no connection to {} ({}); trying again in {:.1f} s", self.url, reason, wait)

@@ -1,4 +1,4 @@
-"""Asking history for what is missing, in threads, so that live frames are read meanwhile."""
+"""Asks history for what is missing, in threads, so that live frames are read meanwhile."""
 
 import threading
 from collections.abc import Iterator, Sequence
@@ -38,7 +38,7 @@ class FillJob:
         self.cancelled = threading.Event()
 
     def is_enough(self, trades: tuple[Trade, ...]) -> bool:
-        """Whether the hole ends within these trades."""
+        """Return whether the gap ends within these trades."""
         until = self.until_id
         return until is not None and bool(trades) and int(trades[-1].trade_id) >= until - 1
 
@@ -53,7 +53,7 @@ class PageRead(NamedTuple):
 class FillEnded(NamedTuple):
     """A job is over.
 
-    error is None where history answered; at_newest tells that its end was reached.
+    error is None where history answered; at_newest: its end was reached.
     """
 
     job: FillJob
@@ -65,10 +65,10 @@ class ProductUnknown(NamedTuple):
     """History's server does not know a product."""
 
     product_id: str
-    words: str
+    reason: str
 
 
-class Fills:
+class GapFiller:
     """Runs jobs in a few threads; pages and ends go to the inbox.
 
     Args:

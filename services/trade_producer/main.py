@@ -30,7 +30,7 @@ def main() -> None:
 
 
 def run(settings: ProducerSettings, runtime: Runtime) -> None:
-    """Produce until stopped; after a failed append begin again from the topic's end."""
+    """Produce until stopped; after a failed append start again from the topic's end."""
     adapter = adapter_for(settings.exchange)
     metrics = Metrics()
     runtime.status.works_on(
@@ -48,7 +48,7 @@ def run(settings: ProducerSettings, runtime: Runtime) -> None:
         except AppendFailedError as error:
             if runtime.stop.is_set():
                 raise FatalError(f"stopped, but {error}") from None
-            logger.warning("an append failed ({}): reading the topic's end anew", error)
+            logger.warning("an append failed ({}): reading the topic's end again", error)
             metrics.restarts.inc()
             runtime.stop.wait(_RESTART_SECONDS)
         else:
@@ -97,10 +97,10 @@ def _ensure_topics(settings: ProducerSettings, runtime: Runtime) -> None:
                 raise
             if time.monotonic() > deadline:
                 raise BrokerUnavailableError(
-                    f"the broker at KAFKA_BROKER_ADDRESS={settings.kafka_broker_address} made no "
-                    f"topics ({reason.str()}); start it, or correct the setting"
+                    f"the broker at KAFKA_BROKER_ADDRESS={settings.kafka_broker_address} "
+                    f"created no topics ({reason.str()}); start it, or correct the setting"
                 ) from None
-            logger.warning("the topics are not made yet ({}); trying again", reason.str())
+            logger.warning("the topics are not created yet ({}); trying again", reason.str())
             runtime.stop.wait(_RESTART_SECONDS)
         else:
             return

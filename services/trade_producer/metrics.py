@@ -7,7 +7,7 @@ class Metrics:
     """The producer's counters and gauges.
 
     Args:
-        registry: where they are registered; one instance a registry.
+        registry: where they are registered; one instance per registry.
     """
 
     def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
@@ -21,22 +21,22 @@ class Metrics:
         self.queued = counter("trades_queued", "Trades handed to the broker client", "product")
         self.appended = counter("trades_appended", "Trades acknowledged by the broker")
         self.dropped = counter("trades_dropped_known", "Trades dropped as known", "product")
-        self.gaps_detected = counter("gaps_detected", "Holes in the ids that opened", "product")
-        self.gaps_filled = counter("gaps_filled", "Holes closed without loss", "product")
+        self.gaps_detected = counter("gaps_detected", "Gaps in the ids that opened", "product")
+        self.gaps_filled = counter("gaps_filled", "Gaps closed without loss", "product")
         self.gaps_unresolved = counter("gaps_unresolved", "Gap records appended", "product")
         self.ids_unresolved = counter("ids_unresolved", "Trade ids given up", "product")
-        self.jumps_accepted = counter("jumps_accepted", "Jumps of the ids accepted", "product")
+        self.jumps_accepted = counter("jumps_accepted", "Id jumps accepted", "product")
         self.malformed = counter("malformed", "Frames or trades sent to the dead-letter topic")
         self.reconnects = counter("reconnects", "Connections lost or replaced")
         self.rest_calls = counter("rest_calls", "REST calls", "status")
         self.rest_wait_seconds = counter("rest_wait_seconds", "Seconds waited for REST")
         self.watermarks = counter("watermarks", "Watermark records appended", "product")
-        self.restarts = counter("restarts", "Times the topic's end was read anew")
+        self.restarts = counter("restarts", "Times the topic's end was read again")
         self.silence_seconds = gauge("silence_seconds", "Seconds since the last frame")
-        self.parked = gauge("parked_trades", "Trades waiting behind a hole", "product")
+        self.buffered = gauge("buffered_trades", "Trades waiting behind a gap", "product")
         self.inbox = gauge("inbox_frames", "Frames waiting for the main loop")
         self.broker_queue = gauge("broker_queue_records", "Records not acknowledged yet")
         self.clock_offset_seconds = gauge(
             "exchange_clock_offset_seconds", "The exchange's clock minus this machine's"
         )
-        self.current = gauge("product_current", "1: no hole, none suspected", "product")
+        self.current = gauge("product_current", "1: no gap, none suspected", "product")

@@ -3,13 +3,13 @@
 from collections.abc import Collection
 from functools import partial
 
-from ohlc_core.kafka.admin import broker_answers
-from ohlc_core.service.runner import Runtime
+from prometheus_client import Counter
+
+from ohlc_core.service.health import Health
 from trade_producer.connection import Inbox
 from trade_producer.feed import Feed
 from trade_producer.metrics import Metrics
-from trade_producer.product_flow import ProductFlow
-from trade_producer.settings import ProducerSettings
+from trade_producer.product_flow import FlowReport, ProductFlow
 from trade_producer.topic_writer import TopicWriter
 
 _EVERY_SECONDS = 0.5
@@ -19,10 +19,10 @@ _LOOP_SECONDS = 10.0
 _CONTIGUITY_SECONDS = 300.0
 
 
-class Vitals:
+class Monitoring:
     """Looks at the parts twice a second.
 
-    Healthy means: frames come, the broker acknowledges, and no product waits for a hole to be
+    Healthy means: frames come, the broker acknowledges, and no product waits for a gap to be
     filled for minutes.
     """
 
@@ -58,7 +58,7 @@ class Vitals:
         writer: TopicWriter,
         feed: Feed,
     ) -> None:
-        """Take the pulse, if it is time."""
+        """Look at the parts, if it is time."""
         if now < self._next:
             return
         self._next = now + _EVERY_SECONDS
@@ -68,10 +68,10 @@ class Vitals:
         self._metrics.broker_queue.set(writer.queued)
         if writer.queued == 0 or writer.has_progressed():
             self._health.progress("broker")
-        for flow in flows:
-            self._note_product(flow)
-        behind = [flow.key.product_id for flow in flows if not flow.stream.is_current]
-        if not behind:
+        reports = [flow.report() for flow in flows]
+        for report in reports:
+            self._note_product(report)
+        if all(report.is_current for report in reports):
             self._health.progress("contiguity")
         self._report(feed, writer, flows, behind)
 
@@ -109,26 +109,12 @@ class Vitals:
         self._metrics.reconnects.inc(feed.reconnects - self._reconnects)
         self._reconnects = feed.reconnects
 
-    def _note_product(self, flow: ProductFlow) -> None:
-        product, stream, metrics = flow.key.product_id, flow.stream, self._metrics
-        metrics.parked.labels(product).set(stream.parked)
-        metrics.current.labels(product).set(stream.is_current)
-        for counter, value in (
-            (metrics.dropped, stream.dropped),
-            (metrics.gaps_detected, stream.holes),
-            (metrics.gaps_filled, stream.filled),
-            (metrics.jumps_accepted, flow.jumps_accepted),
-        ):
-            name = (str(counter), product)
-            counter.labels(product).inc(value - self._counted.get(name, 0))
-            self._counted[name] = value
-
-
-def _product(flow: ProductFlow) -> dict[str, object]:
-    position = flow.stream.position
-    return {
-        "last_trade_id": None if position is None else position.trade_id,
-        "last_trade_us": None if position is None else position.timestamp_us,
-        "waiting_trades": flow.stream.parked,
-        "is_current": flow.stream.is_current,
-    }
+    def _note_product(self, report: FlowReport) -> None:
+        product, metrics = report.product_id, self._metrics
+        metrics.buffered.labels(product).set(report.buffered)
+        metrics.current.labels(product).set(report.is_current)
+        for name, value in report.counts.items():
+            counted = (name, product)
+            counter: Counter = getattr(metrics, name)
+            counter.labels(product).inc(value - self._counted.get(counted, 0))
+            self._counted[counted] = value

@@ -1,4 +1,4 @@
-"""One product on its way from the exchange to the topic: stream, fills and watermarks together."""
+"""One product on its way from the exchange to the topic: stream, gap fills and watermarks."""
 
 import random
 from typing import NamedTuple
@@ -6,36 +6,56 @@ from typing import NamedTuple
 from loguru import logger
 
 from ohlc_core.domain.trade import ProductKey, Trade
-from ohlc_exchanges.base import ExchangeAdapter, HistoryTooShortError
-from trade_producer.contiguity import ProductStream
+from ohlc_exchanges.base import ExchangeAdapter, HistoryTooShortError, Position
 from trade_producer.gap_filler import FillEnded, FillJob
 from trade_producer.start import StartPlan
 from trade_producer.stream_outputs import Append, Begin, Gap, Output
+from trade_producer.trade_stream import TradeStream
 from trade_producer.watermarks import Watermarks
 
-# A frame that was merely overtaken by another closes its hole within this.
-_HOLE_SECONDS = 0.2
+# A frame that was merely overtaken by another closes its gap within this.
+_OVERTAKEN_SECONDS = 0.2
 # A snapshot that proves nothing was missed comes within this after the acknowledgement.
 _SNAPSHOT_SECONDS = 2.0
 _FIRST_RETRY_SECONDS = 0.5
-_MOST_RETRY_SECONDS = 10.0
+_MAX_RETRY_SECONDS = 10.0
 
 
 class Patience(NamedTuple):
     """How long history is asked for missing trades before a gap is recorded.
 
     Attributes:
-        attempts: answers without them.
-        seconds: time without any answer.
+        attempts: answers without them, before a gap is recorded.
+        seconds: time without any answer, before a gap is recorded.
         jitter: source of the jitter between tries.
-        accepts_jumps: where every answer holds trades on both sides of the missing ids, they
-            never were: go on without a gap.
+        accepts_jumps: where every answer holds trades on both sides of the missing ids, the
+            exchange never issued them: go on without a gap.
     """
 
     attempts: int
     seconds: float
     jitter: random.Random
     accepts_jumps: bool = False
+
+
+class FlowReport(NamedTuple):
+    """How one product stands.
+
+    Attributes:
+        product_id: as the exchange names it.
+        state: in words.
+        is_current: whether everything the exchange has sent is appended.
+        position: the last trade appended or given up; None before the first.
+        buffered: trades that wait behind a gap.
+        counts: what was counted since the start, by the name of its metric.
+    """
+
+    product_id: str
+    state: str
+    is_current: bool
+    position: Position | None
+    buffered: int
+    counts: dict[str, int]
 
 
 class ProductFlow:
@@ -45,16 +65,16 @@ class ProductFlow:
         self,
         key: ProductKey,
         adapter: ExchangeAdapter,
-        stream: ProductStream,
+        stream: TradeStream,
         watermarks: Watermarks,
         patience: Patience,
     ) -> None:
         self.key = key
-        self.stream = stream
-        self.watermarks = watermarks
-        self.is_subscribed = False
-        self.was_subscribed = False
-        self.jumps_accepted = 0
+        self.has_been_subscribed = False
+        self._stream = stream
+        self._watermarks = watermarks
+        self._is_subscribed = False
+        self._jumps_accepted = 0
         self._adapter = adapter
         self._patience = patience
         self._subscription = 0
@@ -74,34 +94,61 @@ class ProductFlow:
             reached_us: the greatest event time in the topic, if it holds the product.
         """
         if plan.begin_us is not None:
-            self.stream.begin(plan.begin_us)
+            self._stream.begin(plan.begin_us)
         elif plan.resume_at is not None:
-            self.stream.resume(plan.resume_at, plan.recent_ids)
+            self._stream.resume(plan.resume_at, plan.recent_ids)
         else:
-            self.stream.resume_begun(plan.resume_from_us or 0)
+            self._stream.resume_begun(plan.resume_from_us or 0)
         if reached_us is not None:
-            self.watermarks.reach(reached_us)
+            self._watermarks.reach(reached_us)
+
+    @property
+    def known_us(self) -> int:
+        """An event time of the product, for a gap before its first trade; 0: none is known."""
+        position = self._stream.position
+        return 0 if position is None else position.timestamp_us
+
+    def report(self) -> FlowReport:
+        """Return how the product stands."""
+        stream = self._stream
+        return FlowReport(
+            self.key.product_id,
+            stream.state.value,
+            stream.is_current,
+            stream.position,
+            stream.buffered,
+            {
+                "dropped": stream.dropped,
+                "gaps_detected": stream.gaps_opened,
+                "gaps_filled": stream.gaps_filled,
+                "jumps_accepted": self._jumps_accepted,
+            },
+        )
 
     # --- the connection -----------------------------------------------------------------------
 
     def subscribed(self) -> None:
         """The exchange acknowledged the product's subscription."""
         self._subscription += 1
-        self.is_subscribed = self.was_subscribed = True
+        self._is_subscribed = self.has_been_subscribed = True
         self._missing_since = None
         self._retry_at = 0.0
 
     def lost(self) -> None:
         """The connection is gone: trades may pass unseen."""
-        self.is_subscribed = False
+        self._is_subscribed = False
         self._subscription += 1
-        self.stream.connected()
+        self._stream.suspect_missing()
+
+    def reported_newest(self, trade_id: int) -> None:
+        """The exchange said which trade is its newest."""
+        self._stream.reported_newest(trade_id)
 
     # --- trades -------------------------------------------------------------------------------
 
     def live(self, trades: tuple[Trade, ...]) -> list[Output]:
         """Take the trades of a frame."""
-        outputs = self.stream.live(trades)
+        outputs = self._stream.live(trades)
         self._steer_job()
         return self._reached(outputs)
 
@@ -111,7 +158,7 @@ class ProductFlow:
             return []
         if trades:
             job.reach = max(job.reach, int(trades[-1].trade_id))
-        outputs = self.stream.history(trades)
+        outputs = self._stream.history(trades)
         self._steer_job()
         return self._reached(outputs)
 
@@ -122,11 +169,11 @@ class ProductFlow:
         self._job = None
         outputs: list[Output] = []
         if end.at_newest:
-            is_newest = self.is_subscribed and end.job.subscription == self._subscription
-            outputs += self.stream.history_ended(is_newest=is_newest)
-        if self.stream.missing is None:
+            is_newest = self._is_subscribed and end.job.subscription == self._subscription
+            outputs += self._stream.history_ended(is_newest=is_newest)
+        if self._stream.missing is None:
             self._settled()
-        elif self.stream.position != end.job.missing.after:
+        elif self._stream.position != end.job.missing.after:
             self._progressed(now)
         else:
             outputs += self._failed(end, now)
@@ -134,13 +181,13 @@ class ProductFlow:
 
     def wanted(self, now: float) -> FillJob | None:
         """Return a job to start now, if history should be asked."""
-        missing = self.stream.missing
+        missing = self._stream.missing
         if missing is None:
             self._settled()
             return None
         if self._missing_since is None:
             self._missing_since = now
-        if self._job is not None or not self.is_subscribed or now < self._retry_at:
+        if self._job is not None or not self._is_subscribed or now < self._retry_at:
             return None
         if now - self._missing_since < self._patience_before_asking(missing.until_id is not None):
             return None
@@ -150,23 +197,26 @@ class ProductFlow:
     # --- watermarks ---------------------------------------------------------------------------
 
     def watermark_due(self, certain_us: int) -> int | None:
-        """Return the watermark to append, given a time that has passed at the exchange."""
-        if not (self.is_subscribed and self.stream.is_current):
+        """Return the watermark to append now, given a time that has passed at the exchange."""
+        if not (self._is_subscribed and self._stream.is_current):
             return None
-        return self.watermarks.due_us(certain_us)
+        due_us = self._watermarks.due_us(certain_us)
+        if due_us is not None:
+            self._watermarks.reach(due_us)
+        return due_us
 
     # --- how ----------------------------------------------------------------------------------
 
-    def _patience_before_asking(self, is_hole: bool) -> float:
-        if is_hole:
-            return _HOLE_SECONDS
+    def _patience_before_asking(self, is_gap: bool) -> float:
+        if is_gap:
+            return _OVERTAKEN_SECONDS
         return _SNAPSHOT_SECONDS if self._adapter.snapshot_on_subscribe else 0.0
 
     def _steer_job(self) -> None:
-        """Tell the running job how far it must go, or that it is not needed any more."""
+        """Set how far the running job must go, or end it where it is not needed any more."""
         if self._job is None:
             return
-        missing = self.stream.missing
+        missing = self._stream.missing
         if missing is None:
             self._job.cancelled.set()
             self._job = None
@@ -186,11 +236,11 @@ class ProductFlow:
 
     def _failed(self, end: FillEnded, now: float) -> list[Output]:
         if isinstance(end.error, HistoryTooShortError):
-            logger.error("{}: {}; the stream begins anew where it begins", self.key, end.error)
+            logger.error("{}: {}; the stream begins again where history does", self.key, end.error)
             self._progressed(now)
-            return self.stream.begin_anew(end.error.begins_us)
+            return self._stream.begin_again(end.error.begins_us)
         self._tries += 1
-        wait = min(_MOST_RETRY_SECONDS, _FIRST_RETRY_SECONDS * float(1 << min(self._tries - 1, 20)))
+        wait = min(_MAX_RETRY_SECONDS, _FIRST_RETRY_SECONDS * float(1 << min(self._tries - 1, 20)))
         self._retry_at = now + wait * (0.75 + self._patience.jitter.random() / 2)
         if end.error is None:
             self._failing_since = None
@@ -201,28 +251,28 @@ class ProductFlow:
         is_over = self._attempts >= self._patience.attempts or (
             self._failing_since is not None and now - self._failing_since > self._patience.seconds
         )
-        why = "history has not got them" if end.error is None else str(end.error)
-        if not (is_over and self.stream.parked):
+        why = "history does not hold them" if end.error is None else str(end.error)
+        if not (is_over and self._stream.buffered):
             logger.debug("{}: trades still missing ({})", self.key, why)
             return []
         outputs = [
             output
-            for output in self.stream.give_up(self._reach)
+            for output in self._stream.give_up(self._reach)
             if not (isinstance(output, Gap) and self._is_jump(output, end, why))
         ]
         self._settled()
         return outputs
 
     def _is_jump(self, gap: Gap, end: FillEnded, why: str) -> bool:
-        """Tell, and log, whether the exchange is taken to have jumped over these ids."""
+        """Return, and log, whether the exchange is taken to have jumped over these ids."""
         ids = f"{gap.first_missing_id} to {gap.last_missing_id}"
         is_confirmed = end.error is None and gap.last_missing_id < self._reach
         if self._patience.accepts_jumps and is_confirmed:
-            logger.warning("{}: history confirms that ids {} were never used", self.key, ids)
-            self.jumps_accepted += 1
+            logger.warning("{}: history confirms that ids {} were never issued", self.key, ids)
+            self._jumps_accepted += 1
             return True
         logger.error(
-            "{}: trades {} could not be had ({}); candles they touch are incomplete",
+            "{}: trades {} could not be retrieved ({}); candles they touch are incomplete",
             self.key,
             ids,
             why,
@@ -232,7 +282,7 @@ class ProductFlow:
     def _reached(self, outputs: list[Output]) -> list[Output]:
         for output in outputs:
             if isinstance(output, Append):
-                self.watermarks.reach(max(trade.timestamp_us for trade in output.trades))
+                self._watermarks.reach(max(trade.timestamp_us for trade in output.trades))
             elif isinstance(output, Begin):
-                self.watermarks.begin(output.from_us)
+                self._watermarks.begin(output.from_us)
         return outputs

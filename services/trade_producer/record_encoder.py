@@ -1,29 +1,30 @@
-"""From what a product's stream decided to records on the topics."""
+"""Encodes what a product's stream decided as records of the topics."""
 
 from ohlc_core.domain.trade import ProductKey
 from ohlc_core.messages.codec import encode, encode_trades
 from ohlc_core.messages.records import DeadLetter, GapMessage, StartMessage, WatermarkMessage
 from trade_producer.metrics import Metrics
-from trade_producer.stream_outputs import Append, Begin, Gap, Output
+from trade_producer.stream_outputs import Append, Begin, Gap, Output, Reject
 from trade_producer.topic_writer import TopicWriter
 
-_MOST_TRADES = 500
+_MAX_TRADES = 500
 
 
-class Outbox:
+class RecordEncoder:
     """Writes outputs as the contract's records, with the event time as their timestamp."""
 
     def __init__(self, writer: TopicWriter, metrics: Metrics) -> None:
         self._writer = writer
         self._metrics = metrics
 
-    def append(self, key: ProductKey, outputs: list[Output], known_us: int) -> None:
+    def append(self, key: ProductKey, outputs: list[Output], known_us: int, address: str) -> None:
         """Append the outputs in order.
 
         Args:
             key: the product.
             outputs: what its stream decided.
             known_us: an event time of the product, for a gap before its first trade.
+            address: where rejected trades came from.
         """
         for output in outputs:
             if isinstance(output, Append):
@@ -32,8 +33,10 @@ class Outbox:
                 known_us = output.from_us
                 start = StartMessage(key.exchange, key.product_id, output.from_us)
                 self._writer.append(key, encode(start), output.from_us)
-            else:
+            elif isinstance(output, Gap):
                 self._gap(key, output, known_us)
+            else:
+                self._reject(key, output, address)
 
     def watermark(self, key: ProductKey, watermark_us: int) -> None:
         """Append a watermark."""
@@ -47,10 +50,14 @@ class Outbox:
         self._writer.dead_letter(exchange, encode(letter))
         self._metrics.malformed.inc()
 
+    def _reject(self, key: ProductKey, rejected: Reject, address: str) -> None:
+        for trade in rejected.trades:
+            self.reject(key.exchange, address, rejected.reason, f"{key.product_id} {trade}")
+
     def _trades(self, key: ProductKey, output: Append) -> int:
         trades = output.trades
-        for begin in range(0, len(trades), _MOST_TRADES):
-            part = trades[begin : begin + _MOST_TRADES]
+        for begin in range(0, len(trades), _MAX_TRADES):
+            part = trades[begin : begin + _MAX_TRADES]
             value = encode_trades(key.exchange, key.product_id, output.source, part)
             self._writer.append(key, value, part[-1].timestamp_us, len(part))
         self._metrics.queued.labels(key.product_id).inc(len(trades))

@@ -56,30 +56,37 @@ class ProducerSettings(
         1.0,
         ge=0,
         le=60,
-        description="seconds without an append of the products before their end is read, 0 to 60",
+        description="seconds, 0 to 60; at start, wait until nothing was written for these products "
+        "for this long",
     )
     rest_interval_seconds: float | None = Field(
-        None, ge=0, le=60, description="spacing of REST calls, seconds (unset: the exchange's)"
+        None, ge=0, le=60, description="seconds between REST calls (unset: the exchange's limit)"
     )
     connect_backoff_seconds: float = Field(
-        1.0, gt=0, le=60, description="the first wait between failed connections, seconds"
+        1.0, gt=0, le=60, description="seconds; the first wait between failed connections"
     )
     max_connection_age_seconds: float | None = Field(
         None,
         gt=0,
-        description="replace a connection after this long (unset: the exchange's own limit)",
+        description="seconds; replace a connection after this long (unset: the exchange's limit)",
     )
     fill_attempts: int = Field(
-        5, ge=1, le=100, description="times history may answer without the missing trades"
+        5,
+        ge=1,
+        le=100,
+        description="REST answers without the missing trades before a gap is recorded",
     )
     fill_patience_seconds: float = Field(
-        120, gt=0, description="seconds that history may fail to answer before a gap is recorded"
+        120, gt=0, description="seconds without any REST answer before a gap is recorded"
     )
     confirmed_jumps: Literal["gap", "accept"] = Field(
         "gap",
-        description="ids missing in every answer of history that holds those around them: gap "
-        "(a gap record, their candles incomplete) or accept (the exchange never used them)",
+        description="what to do with ids that REST keeps skipping: gap records them as missing, "
+        "accept treats them as never issued",
     )
-    max_parked_trades: int = Field(
-        200_000, ge=1_000, description="trades kept in memory behind holes, over all products"
+    max_buffered_trades: int = Field(
+        200_000,
+        ge=1_000,
+        description="trades buffered in memory behind gaps, over all products; more are dropped "
+        "and fetched again",
     )

@@ -1,4 +1,4 @@
-"""What a product's stream answers: what to append, and what it still misses."""
+"""What a product's stream returns: what to append, and what it still misses."""
 
 from collections.abc import Iterable, Iterator
 from typing import Literal, NamedTuple
@@ -23,13 +23,20 @@ class Begin(NamedTuple):
 
 
 class Gap(NamedTuple):
-    """These ids, inclusive, could not be had."""
+    """These ids, inclusive, could not be retrieved."""
 
     first_missing_id: int
     last_missing_id: int
 
 
-Output = Append | Begin | Gap
+class Reject(NamedTuple):
+    """These trades cannot be the product's: they go to the dead-letter topic."""
+
+    reason: str
+    trades: tuple[Trade, ...]
+
+
+Output = Append | Begin | Gap | Reject
 
 
 class Missing(NamedTuple):
@@ -38,7 +45,7 @@ class Missing(NamedTuple):
     Attributes:
         after: the last trade known; None: ask by time.
         from_us: the time to ask from, where ``after`` is None.
-        until_id: the hole ends before this id; None: ask up to the newest trade.
+        until_id: the gap ends before this id; None: ask up to the newest trade.
     """
 
     after: Position | None
@@ -46,18 +53,18 @@ class Missing(NamedTuple):
     until_id: int | None
 
 
-class Parked(NamedTuple):
-    """A trade that waits behind a hole, and where it came from."""
+class Buffered(NamedTuple):
+    """A trade that waits behind a gap, and where it came from."""
 
     source: Source
     trade: Trade
 
 
-def runs(parked: Iterable[Parked]) -> Iterator[Append]:
+def runs(buffered: Iterable[Buffered]) -> Iterator[Append]:
     """Join neighbours of one source into what is appended together."""
     run: list[Trade] = []
     source: Source = "websocket"
-    for each in parked:
+    for each in buffered:
         if run and each.source != source:
             yield Append(source, tuple(run))
             run = []

@@ -1,4 +1,4 @@
-"""Whatever the feed and history do, a product's trades are appended once, in order, without holes.
+"""Whatever the feed and history do, a product's trades are appended once, in order, without gaps.
 
 The world is played in one process: a market that prints trades, a websocket that drops, repeats,
 shuffles and loses frames and dies, and a history that errs and answers late.
@@ -16,9 +16,10 @@ from ohlc_core.domain.interval import Interval
 from ohlc_core.domain.trade import ProductKey, Trade
 from ohlc_exchanges.base import ExchangeUnavailableError
 from ohlc_exchanges.kraken.adapter import Kraken
-from trade_producer.contiguity import ProductStream
+from trade_producer.dense_ids import DenseIdStream
 from trade_producer.gap_filler import FillEnded, FillJob
 from trade_producer.product_flow import Patience, ProductFlow
+from trade_producer.shared_ids import SharedIdStream
 from trade_producer.start import StartPlan
 from trade_producer.stream_outputs import Append, Begin, Gap, Output
 from trade_producer.watermarks import Watermarks
@@ -53,7 +54,7 @@ class World:
         *,
         snapshot: int,
         withheld: frozenset[int],
-        max_parked: int = 1_000,
+        max_buffered: int = 1_000,
     ) -> None:
         self.trades = [self._trade(i) for i in range(5)]
         self.withheld = withheld
@@ -63,15 +64,19 @@ class World:
         self.snapshot = snapshot
         self.now = 0.0
         self.outputs: list[Output] = []
-        self.flow = ProductFlow(
+        self.stream = DenseIdStream(max_buffered)
+        self.flow = self.new_flow()
+        self.from_us = self.trades[begin_at].timestamp_us
+        self.flow.begin(StartPlan(begin_us=self.from_us), None)
+
+    def new_flow(self) -> ProductFlow:
+        return ProductFlow(
             ProductKey("kraken", "BTC/USD"),
             Kraken(),
-            ProductStream(dense=True, max_parked=max_parked),
+            self.stream,
             Watermarks([Interval.parse("1m")], 0),
             Patience(ATTEMPTS, 60.0, random.Random(0)),
         )
-        self.from_us = self.trades[begin_at].timestamp_us
-        self.flow.begin(StartPlan(begin_us=self.from_us), None)
 
     def _trade(self, index: int) -> Trade:
         # pairs of equal stamps
@@ -170,9 +175,9 @@ class World:
         for _ in range(200):
             self._frame(5, quiet)
             self._history(5, quiet)
-            if self.flow.stream.is_current and not self.pending:
+            if self.stream.is_current and not self.pending:
                 return
-        raise AssertionError(f"never caught up: missing {self.flow.stream.missing}")
+        raise AssertionError(f"never caught up: missing {self.stream.missing}")
 
     def appended(self) -> list[int]:
         return [
@@ -204,9 +209,9 @@ def covered_in_order(outputs: list[Output]) -> list[int]:
 @settings(max_examples=400, deadline=None)
 @given(ACTIONS, st.integers(0, 4), st.sampled_from([0, 1, 6]), st.sampled_from([2, 9, 1_000]))
 def test_every_trade_is_appended_once_in_order_whatever_fails(
-    actions: list[Action], begin_at: int, snapshot: int, max_parked: int
+    actions: list[Action], begin_at: int, snapshot: int, max_buffered: int
 ) -> None:
-    world = World(begin_at, snapshot=snapshot, withheld=frozenset(), max_parked=max_parked)
+    world = World(begin_at, snapshot=snapshot, withheld=frozenset(), max_buffered=max_buffered)
     for action in actions:
         world.play(action)
         covered = covered_in_order(world.outputs)
@@ -215,8 +220,8 @@ def test_every_trade_is_appended_once_in_order_whatever_fails(
     expected = [int(t.trade_id) for t in world.trades if t.timestamp_us >= world.from_us]
     assert world.outputs[0] == Begin(world.from_us)
     assert [output for output in world.outputs if isinstance(output, Begin)] == world.outputs[:1]
-    # Late pages are few in a row, so every hole is filled in the end; which holes opened is
-    # not told here.
+    # Late pages are few in a row, so every gap is filled in the end; which gaps opened is
+    # not asserted here.
     if not world.gaps():
         assert world.appended() == expected
     assert covered_in_order(world.outputs) == expected
@@ -245,8 +250,8 @@ def test_a_current_stream_has_all_that_was_sent(actions: list[Action]) -> None:
     world = World(0, snapshot=6, withheld=frozenset())
     for action in actions:
         world.play(action)
-        if world.flow.stream.is_current and world.sent:
-            position = world.flow.stream.position
+        if world.stream.is_current and world.sent:
+            position = world.stream.position
             assert position is not None
             assert int(position.trade_id) >= max(int(trade.trade_id) for trade in world.sent)
 
@@ -259,10 +264,11 @@ def test_a_resumed_stream_goes_on_without_a_second_beginning(
     world = World(0, snapshot=6, withheld=frozenset())
     for action in actions[:cut_after]:
         world.play(action)
-    position = world.flow.stream.position
+    position = world.stream.position
     successor = World(0, snapshot=6, withheld=frozenset())
     successor.trades = world.trades
-    successor.flow.stream = ProductStream(dense=True)
+    successor.stream = DenseIdStream()
+    successor.flow = successor.new_flow()
     if position is None or not world.appended():
         successor.flow.begin(StartPlan(resume_from_us=world.from_us), None)
     else:
@@ -280,8 +286,8 @@ def test_a_resumed_stream_goes_on_without_a_second_beginning(
 def test_ids_shared_between_products_are_deduplicated_without_gaps(
     seen: list[int], handed_over: int
 ) -> None:
-    """Where ids reveal no hole, overlap with history decides; nothing is doubled or lost."""
-    stream = ProductStream(dense=False)
+    """Where ids reveal no gap, overlap with history decides; nothing is doubled or lost."""
+    stream = SharedIdStream()
     stream.begin(0)
     trade = {i: Trade(str(i * 7), Decimal(1), Decimal(1), "buy", 1 + i) for i in range(1, 31)}
     outputs: list[Output] = []
