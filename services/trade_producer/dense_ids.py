@@ -1,15 +1,38 @@
 """Contiguity where ids count up by one within a product, so that they reveal every gap.
 
 The next id is appended, an earlier one is dropped as known, and a later one is buffered until
-history has filled the gap before it.
+history has filled the gap before it. An id far ahead counts only once history, or nothing else,
+agrees: a later trade near the last one proves it absurd. Ids lower than before on later trades
+mean that the exchange's ids began again, if history no longer holds the old ones.
 """
 
 from collections.abc import Iterable, Sequence
 
 from ohlc_core.domain.trade import Trade
 from ohlc_exchanges.base import Position
-from trade_producer.stream_outputs import Append, Buffered, Gap, Missing, Output, Source, runs
+from trade_producer.stream_outputs import (
+    Append,
+    Buffered,
+    Gap,
+    Missing,
+    Output,
+    Reject,
+    Source,
+    runs,
+)
 from trade_producer.trade_stream import StreamState, TradeStream
+
+# A gap of more ids is not believed unless history holds trades near its far side.
+IMPLAUSIBLE_JUMP = 1_000_000
+
+_TOO_FAR_AHEAD = f"trade_id is more than {IMPLAUSIBLE_JUMP} ahead of the exchange's other trades"
+_LOWER_AND_LATER = "trade_id is lower than earlier trades', which history still holds"
+
+# A trade with a lower id that is so much later than the last one is no repetition of an old one.
+_LATER_US = 1_000_000
+# History is asked from so much before the last trade, so that it shows whether it holds that one.
+_OVERLAP_US = 10_000
+_MAX_LOWER = 100
 
 
 class DenseIdStream(TradeStream):
@@ -21,6 +44,8 @@ class DenseIdStream(TradeStream):
         self._newest_dropped_id = 0
         self._newest_reported_id = 0
         self._unconfirmed_newest_id = 0
+        self._last_seen_id = 0
+        self._lower: list[Trade] = []
 
     def resume(self, position: Position, recent_ids: Sequence[int] = ()) -> None:
         """Go on after the last trade in the topic."""
@@ -32,7 +57,15 @@ class DenseIdStream(TradeStream):
         """Return the first gap, or everything behind the last trade while that is suspected."""
         if self.is_current:
             return None
+        if self.state is StreamState.IDS_LOWER and self._last is not None:
+            return Missing(None, self._last.timestamp_us - _OVERLAP_US, None)
         return Missing(self._last, self._from_us, min(self._buffer) if self._buffer else None)
+
+    @property
+    def needs_confirmation(self) -> bool:
+        """Whether the first gap is wider than any market makes."""
+        is_open = bool(self._buffer) and self._last is not None
+        return is_open and min(self._buffer) > self._last_id + IMPLAUSIBLE_JUMP
 
     # --- what happens ---------------------------------------------------------------------
 
@@ -47,7 +80,7 @@ class DenseIdStream(TradeStream):
         """Append what runs on from the last trade; buffer what follows a gap."""
         if not trades:
             return []
-        outputs = self._find_base(trades) if self._last is None else []
+        outputs = self._find_base(trades) if self._last is None else self._judge(trades)
         outputs += self._take("websocket", trades)
         if self._has_begun and self._last_id == int(trades[-1].trade_id):
             # Ids run on up to the newest trade of the frame: nothing passed unseen.
@@ -58,15 +91,27 @@ class DenseIdStream(TradeStream):
         """Append what fills the gap."""
         if not trades:
             return []
+        outputs: list[Output] = []
+        if self.state is StreamState.IDS_LOWER:
+            known_us = self._last.timestamp_us if self._last is not None else 0
+            later = [trade for trade in trades if trade.timestamp_us > known_us]
+            if self._holds_last(trades):
+                outputs += self._reject_lower()
+            elif later:
+                outputs += self._restart(later[0].timestamp_us)
+            else:
+                return []
         if self._last is None:
             self._find_base_in_history(trades)
-        outputs = [] if self._has_begun else self._append_start(self._from_us)
+        outputs += [] if self._has_begun else self._append_start(self._from_us)
         return outputs + self._take("rest", trades)
 
     def history_ended(self, *, is_newest: bool) -> list[Output]:
         """Take history's end as proof that nothing passed unseen, where it is the newest."""
         if self._last is None and self._buffer:
             # History ended before the first live trade: it lags, so nothing is proven.
+            return []
+        if self.state is StreamState.IDS_LOWER:
             return []
         outputs = [] if self._has_begun else self._append_start(self._from_us)
         if is_newest:
@@ -78,8 +123,12 @@ class DenseIdStream(TradeStream):
 
     def give_up(self, reach: int = 0) -> list[Output]:
         """Name the first gap, and those history was asked for up to ``reach``."""
+        if self.state is StreamState.IDS_LOWER:
+            return self._reject_lower()
         if not self._buffer:
             return []
+        if self.needs_confirmation and min(self._buffer) > reach + IMPLAUSIBLE_JUMP:
+            return self._reject_beyond(max(self._last_id, reach) + IMPLAUSIBLE_JUMP)
         outputs: list[Output] = []
         first_id = min(self._buffer)
         if self._last is None:
@@ -88,6 +137,8 @@ class DenseIdStream(TradeStream):
             self._last_id = first_id - 1
         while self._buffer and min(self._buffer) <= max(first_id, reach):
             next_id = min(self._buffer)
+            if next_id > max(self._last_id, reach) + IMPLAUSIBLE_JUMP:
+                break
             if next_id > self._last_id + 1:
                 outputs.append(self._skip_to(next_id))
             outputs += self._drain()
@@ -101,7 +152,8 @@ class DenseIdStream(TradeStream):
     def _find_base(self, trades: Sequence[Trade]) -> list[Output]:
         """Learn from a frame that reaches back behind the beginning where the ids stand there."""
         before = [trade for trade in trades if trade.timestamp_us < self._from_us]
-        if not before:
+        # An id far from the others is no place to begin: history knows better.
+        if not before or int(trades[-1].trade_id) > int(trades[0].trade_id) + IMPLAUSIBLE_JUMP:
             return []
         self._move_to(Position(before[-1].trade_id, before[-1].timestamp_us))
         return [] if self._has_begun else self._append_start(self._from_us)
@@ -111,11 +163,59 @@ class DenseIdStream(TradeStream):
         base: Position | None = None
         for trade in trades:
             if trade.timestamp_us >= self._from_us:
-                base = base or Position(str(int(trade.trade_id) - 1), self._from_us)
+                if base is None or int(base.trade_id) >= int(trade.trade_id):
+                    base = Position(str(int(trade.trade_id) - 1), self._from_us)
                 break
             base = Position(trade.trade_id, trade.timestamp_us)
         if base is not None:
             self._move_to(base)
+
+    def _judge(self, trades: Sequence[Trade]) -> list[Output]:
+        """Judge by a frame what is buffered far ahead, and whether ids began again."""
+        newest = trades[-1]
+        newest_id = int(newest.trade_id)
+        if self._buffer and self._last_id < newest_id <= self._last_id + IMPLAUSIBLE_JUMP:
+            return self._reject_beyond(newest_id + IMPLAUSIBLE_JUMP)
+        known_us = self._last.timestamp_us if self._last is not None else 0
+        is_later = known_us > 0 and newest.timestamp_us > known_us + _LATER_US
+        if self._has_begun and is_later and newest_id <= self._last_seen_id:
+            self._lower = [*self._lower, newest][-_MAX_LOWER:]
+            self.state = StreamState.IDS_LOWER
+        return []
+
+    def _reject_beyond(self, max_id: int) -> list[Output]:
+        """Reject what is buffered beyond the id."""
+        rejected = [self._buffer.pop(each).trade for each in sorted(self._buffer) if each > max_id]
+        if self._newest_dropped_id > max_id:
+            self._newest_dropped_id = 0
+        if not rejected:
+            return []
+        # The gap was none, so it was not filled either.
+        self.state = StreamState.CATCHING_UP
+        self._settle(is_caught_up=False)
+        return [Reject(_TOO_FAR_AHEAD, tuple(rejected))]
+
+    def _holds_last(self, trades: Sequence[Trade]) -> bool:
+        return any(int(trade.trade_id) >= self._last_seen_id for trade in trades)
+
+    def _restart(self, from_us: int) -> list[Output]:
+        """Begin at the moment with the exchange's new ids."""
+        self.restarts += 1
+        left = tuple(buffered.trade for buffered in self._buffer.values())
+        self._lower.clear()
+        self._buffer.clear()
+        self._newest_dropped_id = self._newest_reported_id = 0
+        self._last = None
+        self._last_id = self._last_seen_id = 0
+        self._from_us = from_us
+        self.state = StreamState.NOT_BEGUN
+        return [Reject(_TOO_FAR_AHEAD, left)] if left else []
+
+    def _reject_lower(self) -> list[Output]:
+        rejected, self._lower = self._lower, []
+        self.state = StreamState.CATCHING_UP
+        self._settle(is_caught_up=False)
+        return [Reject(_LOWER_AND_LATER, tuple(rejected))] if rejected else []
 
     def _take(self, source: Source, trades: Iterable[Trade]) -> list[Output]:
         # What was buffered before the beginning's place among the ids was known may run on now.
@@ -147,11 +247,11 @@ class DenseIdStream(TradeStream):
     def _is_before_first(self, trade: Trade, trade_id: int) -> bool:
         """Return whether nothing is appended yet and this trade comes before the beginning."""
         return trade.timestamp_us < self._from_us and (
-            self._last is None or trade_id > self._last_id
+            self._last is None or self._last_id < trade_id <= self._last_id + IMPLAUSIBLE_JUMP
         )
 
     def _appended(self, trade_id: int, trade: Trade) -> None:
-        self._last_id = trade_id
+        self._last_id = self._last_seen_id = trade_id
         self._last = Position(trade.trade_id, trade.timestamp_us)
         # Behind the first trade the order of ids alone counts.
         self._from_us = 0
@@ -178,12 +278,18 @@ class DenseIdStream(TradeStream):
         gap = Gap(self._last_id + 1, next_id - 1)
         self.ids_unresolved += gap.last_missing_id - gap.first_missing_id + 1
         known_us = self._from_us if self._last is None else self._last.timestamp_us
+        last_seen_id = self._last_seen_id
         self._move_to(Position(str(gap.last_missing_id), known_us))
+        self._last_seen_id = last_seen_id
         return gap
+
+    def _move_to(self, position: Position) -> None:
+        super()._move_to(position)
+        self._last_seen_id = self._last_id
 
     def _settle(self, *, is_caught_up: bool) -> None:
         """Set the state that follows from what is buffered and what was seen."""
-        if self.state is StreamState.NOT_BEGUN:
+        if self.state in (StreamState.NOT_BEGUN, StreamState.IDS_LOWER):
             return
         was_behind = self.state is StreamState.BEHIND_GAP
         is_behind = bool(self._buffer) and self._last is not None

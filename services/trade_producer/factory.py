@@ -55,6 +55,7 @@ def make_flows(settings: ProducerSettings, adapter: ExchangeAdapter) -> dict[str
         settings.fill_attempts,
         settings.fill_patience_seconds,
         random.Random(),
+        max_wait_seconds=settings.max_gap_wait_seconds,
         accepts_jumps=settings.confirmed_jumps == "accept",
     )
     return {

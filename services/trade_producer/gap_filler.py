@@ -14,6 +14,7 @@ from ohlc_exchanges.base import (
     ExchangeError,
     Fetch,
     Page,
+    Position,
     UnknownProductError,
 )
 from trade_producer.connection import Inbox
@@ -26,15 +27,19 @@ class FillJob:
     Attributes:
         until_id: it may end behind the id before this; may be set while it runs.
         reach: the greatest id its pages held; 0 before the first.
-        subscription: which subscription was in use when it began; None: none.
+        epoch: which subscription was in use when it began.
+        position: the last trade known when it began.
     """
 
-    def __init__(self, product_id: str, missing: Missing, subscription: int | None) -> None:
+    def __init__(
+        self, product_id: str, missing: Missing, epoch: int, position: Position | None = None
+    ) -> None:
         self.product_id = product_id
         self.missing = missing
         self.until_id = missing.until_id
         self.reach = 0
-        self.subscription = subscription
+        self.epoch = epoch
+        self.position = position
         self.cancelled = threading.Event()
 
     def is_enough(self, trades: tuple[Trade, ...]) -> bool:

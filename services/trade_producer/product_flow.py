@@ -10,7 +10,7 @@ from ohlc_exchanges.base import ExchangeAdapter, HistoryTooShortError, Position
 from trade_producer.gap_filler import FillEnded, FillJob
 from trade_producer.start import StartPlan
 from trade_producer.stream_outputs import Append, Begin, Gap, Output
-from trade_producer.trade_stream import TradeStream
+from trade_producer.trade_stream import StreamState, TradeStream
 from trade_producer.watermarks import Watermarks
 
 # A frame that was merely overtaken by another closes its gap within this.
@@ -27,6 +27,7 @@ class Patience(NamedTuple):
     Attributes:
         attempts: answers without them, before a gap is recorded.
         seconds: time without any answer, before a gap is recorded.
+        max_wait_seconds: since the first answer without them, before a gap is recorded.
         jitter: source of the jitter between tries.
         accepts_jumps: where every answer holds trades on both sides of the missing ids, the
             exchange never issued them: go on without a gap.
@@ -35,6 +36,7 @@ class Patience(NamedTuple):
     attempts: int
     seconds: float
     jitter: random.Random
+    max_wait_seconds: float = 10.0
     accepts_jumps: bool = False
 
 
@@ -75,12 +77,15 @@ class ProductFlow:
         self._watermarks = watermarks
         self._is_subscribed = False
         self._jumps_accepted = 0
+        self._restarts = 0
         self._adapter = adapter
         self._patience = patience
-        self._subscription = 0
+        self._epoch = 0
+        self._suspected = False
         self._job: FillJob | None = None
         self._missing_since: float | None = None
         self._failing_since: float | None = None
+        self._unfilled_since: float | None = None
         self._retry_at = 0.0
         self._attempts = 0
         self._tries = 0
@@ -129,7 +134,7 @@ class ProductFlow:
 
     def subscribed(self) -> None:
         """The exchange acknowledged the product's subscription."""
-        self._subscription += 1
+        self._epoch += 1
         self._is_subscribed = self.has_been_subscribed = True
         self._missing_since = None
         self._retry_at = 0.0
@@ -137,7 +142,14 @@ class ProductFlow:
     def lost(self) -> None:
         """The connection is gone: trades may pass unseen."""
         self._is_subscribed = False
-        self._subscription += 1
+        self._epoch += 1
+        self._stream.suspect_missing()
+
+    def suspect_missing(self) -> None:
+        """A frame was not understood: it may have held a trade of this product."""
+        # What a running job reads may be older than that trade.
+        self._epoch += 1
+        self._suspected = True
         self._stream.suspect_missing()
 
     def reported_newest(self, trade_id: int) -> None:
@@ -163,17 +175,17 @@ class ProductFlow:
         return self._reached(outputs)
 
     def ended(self, end: FillEnded, now: float) -> list[Output]:
-        """A job is over: done, to be tried again, or given up."""
+        """Take the end of a job: done, to be tried again, or given up."""
         if end.job is not self._job:
             return []
         self._job = None
         outputs: list[Output] = []
         if end.at_newest:
-            is_newest = self._is_subscribed and end.job.subscription == self._subscription
+            is_newest = self._is_subscribed and end.job.epoch == self._epoch
             outputs += self._stream.history_ended(is_newest=is_newest)
         if self._stream.missing is None:
             self._settled()
-        elif self._stream.position != end.job.missing.after:
+        elif self._stream.position != end.job.position:
             self._progressed(now)
         else:
             outputs += self._failed(end, now)
@@ -191,7 +203,9 @@ class ProductFlow:
             return None
         if now - self._missing_since < self._patience_before_asking(missing.until_id is not None):
             return None
-        self._job = FillJob(self.key.product_id, missing, self._subscription)
+        self._job = FillJob(
+            self.key.product_id, missing, self._epoch, position=self._stream.position
+        )
         return self._job
 
     # --- watermarks ---------------------------------------------------------------------------
@@ -210,6 +224,8 @@ class ProductFlow:
     def _patience_before_asking(self, is_gap: bool) -> float:
         if is_gap:
             return _OVERTAKEN_SECONDS
+        if self._suspected:
+            return _SNAPSHOT_SECONDS
         return _SNAPSHOT_SECONDS if self._adapter.snapshot_on_subscribe else 0.0
 
     def _steer_job(self) -> None:
@@ -225,12 +241,13 @@ class ProductFlow:
             self._job.until_id = missing.until_id
 
     def _settled(self) -> None:
-        self._missing_since = self._failing_since = None
+        self._missing_since = self._failing_since = self._unfilled_since = None
         self._attempts = self._tries = 0
         self._retry_at = 0.0
+        self._suspected = False
 
     def _progressed(self, now: float) -> None:
-        self._failing_since = None
+        self._failing_since = self._unfilled_since = None
         self._attempts = self._tries = 0
         self._retry_at = now
 
@@ -243,25 +260,45 @@ class ProductFlow:
         wait = min(_MAX_RETRY_SECONDS, _FIRST_RETRY_SECONDS * float(1 << min(self._tries - 1, 20)))
         self._retry_at = now + wait * (0.75 + self._patience.jitter.random() / 2)
         if end.error is None:
-            self._failing_since = None
-            self._attempts += 1
-            self._reach = min(self._reach, end.job.reach) if self._attempts > 1 else end.job.reach
+            self._answered_in_vain(end, now)
         elif self._failing_since is None:
             self._failing_since = now
-        is_over = self._attempts >= self._patience.attempts or (
-            self._failing_since is not None and now - self._failing_since > self._patience.seconds
-        )
-        why = "history does not hold them" if end.error is None else str(end.error)
-        if not (is_over and self._stream.buffered):
-            logger.debug("{}: trades still missing ({})", self.key, why)
+        reason = "history does not hold them" if end.error is None else str(end.error)
+        if not self._may_give_up(now):
+            logger.debug("{}: trades still missing ({})", self.key, reason)
             return []
         outputs = [
             output
             for output in self._stream.give_up(self._reach)
-            if not (isinstance(output, Gap) and self._is_jump(output, end, why))
+            if not (isinstance(output, Gap) and self._is_jump(output, end, reason))
         ]
         self._settled()
         return outputs
+
+    def _answered_in_vain(self, end: FillEnded, now: float) -> None:
+        self._failing_since = None
+        self._attempts += 1
+        self._reach = min(self._reach, end.job.reach) if self._attempts > 1 else end.job.reach
+        if self._unfilled_since is None:
+            self._unfilled_since = now
+
+    def _may_give_up(self, now: float) -> bool:
+        """Return whether history has been asked for long enough, by its answers or its silence."""
+        missing, patience = self._stream.missing, self._patience
+        if missing is None:
+            return False
+        has_silence_lasted = (
+            self._failing_since is not None and now - self._failing_since > patience.seconds
+        )
+        is_answered = self._attempts >= patience.attempts or (
+            self._unfilled_since is not None
+            and now - self._unfilled_since > patience.max_wait_seconds
+        )
+        if self._stream.state is StreamState.IDS_LOWER or self._stream.needs_confirmation:
+            return is_answered
+        if missing.until_id is not None:
+            return is_answered or has_silence_lasted
+        return has_silence_lasted and self._stream.buffered > 0
 
     def _is_jump(self, gap: Gap, end: FillEnded, why: str) -> bool:
         """Return, and log, whether the exchange is taken to have jumped over these ids."""
@@ -285,4 +322,13 @@ class ProductFlow:
                 self._watermarks.reach(max(trade.timestamp_us for trade in output.trades))
             elif isinstance(output, Begin):
                 self._watermarks.begin(output.from_us)
+        if self._stream.restarts > self._restarts:
+            self._restarts = self._stream.restarts
+            logger.error(
+                "{}: the exchange's trade ids are lower than those in the topic, and its history "
+                "does not hold the topic's: it began its ids again, or an absurd id was recorded; "
+                "a start record is appended and the stream goes on; `make backfill` repairs the "
+                "candles in between",
+                self.key,
+            )
         return outputs

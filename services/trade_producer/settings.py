@@ -79,6 +79,12 @@ class ProducerSettings(
     fill_patience_seconds: float = Field(
         120, gt=0, description="seconds without any REST answer before a gap is recorded"
     )
+    max_gap_wait_seconds: float = Field(
+        10,
+        gt=0,
+        description="seconds from the first REST answer without the missing trades until a gap is "
+        "recorded, however few attempts that were",
+    )
     confirmed_jumps: Literal["gap", "accept"] = Field(
         "gap",
         description="what to do with ids that REST keeps skipping: gap records them as missing, "

@@ -20,6 +20,7 @@ class StreamState(Enum):
     NOT_BEGUN = "waiting to begin"
     CATCHING_UP = "catching up"
     BEHIND_GAP = "waiting for missing trades"
+    IDS_LOWER = "asking history whether the exchange's ids began again"
     CURRENT = "current"
 
 
@@ -36,6 +37,7 @@ class TradeStream(ABC):
         gaps_opened: gaps that opened.
         gaps_filled: gaps that closed without a gap record.
         ids_unresolved: ids given up in `Gap` outputs.
+        restarts: times the exchange's ids began again.
     """
 
     def __init__(self, max_buffered: int = 100_000) -> None:
@@ -44,6 +46,7 @@ class TradeStream(ABC):
         self.gaps_opened = 0
         self.gaps_filled = 0
         self.ids_unresolved = 0
+        self.restarts = 0
         self._max_buffered = max_buffered
         self._buffer: dict[int, Buffered] = {}
         self._last: Position | None = None
@@ -134,6 +137,11 @@ class TradeStream(ABC):
             reach: history was asked for everything up to this id in vain, so further gaps that
                 end before it are given up too.
         """
+
+    @property
+    def needs_confirmation(self) -> bool:
+        """Whether the gap is so wide that only an answer of history may make it a gap record."""
+        return False
 
     # --- shared steps ---------------------------------------------------------------------
 
