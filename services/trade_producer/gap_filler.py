@@ -1,8 +1,10 @@
 """Asks history for what is missing, in threads, so that live frames are read meanwhile."""
 
+import queue
 import threading
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from loguru import logger
@@ -13,6 +15,7 @@ from ohlc_exchanges.base import (
     ExchangeAdapter,
     ExchangeError,
     Fetch,
+    MalformedResponseError,
     Page,
     Position,
     UnknownProductError,
@@ -73,6 +76,10 @@ class ProductUnknown(NamedTuple):
     reason: str
 
 
+_CLOSE_SECONDS = 1.0
+_MAX_REASON = 300
+
+
 class GapFiller:
     """Runs jobs in a few threads; pages and ends go to the inbox.
 
@@ -89,26 +96,41 @@ class GapFiller:
         self._adapter = adapter
         self._fetch = fetch
         self._inbox = inbox
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="history")
+        self._work: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._jobs: set[FillJob] = set()
         self._closing = threading.Event()
+        # Daemons: a server that sends a byte now and then must not keep the process alive.
+        self._threads = [
+            threading.Thread(target=self._serve, name=f"history-{number}", daemon=True)
+            for number in range(threads)
+        ]
+        for thread in self._threads:
+            thread.start()
 
     def start(self, job: FillJob) -> None:
         """Run the job when a thread is free."""
         self._jobs.add(job)
-        self._pool.submit(self._run, job)
+        self._work.put(partial(self._run, job))
 
     def check(self, product_ids: Sequence[str]) -> None:
         """Ask whether the products exist; `ProductUnknown` comes for one that does not."""
         for product_id in product_ids:
-            self._pool.submit(self._check, product_id)
+            self._work.put(partial(self._check, product_id))
 
     def close(self) -> None:
         """Cancel all jobs; the fetcher's stop event ends their waits."""
         self._closing.set()
         for job in tuple(self._jobs):
             job.cancelled.set()
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        for _ in self._threads:
+            self._work.put(lambda: None)
+        deadline = time.monotonic() + _CLOSE_SECONDS
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+
+    def _serve(self) -> None:
+        while not self._closing.is_set():
+            self._work.get()()
 
     def _run(self, job: FillJob) -> None:
         try:
@@ -117,6 +139,9 @@ class GapFiller:
             return
         except ExchangeError as error:
             ended = FillEnded(job, error, at_newest=False)
+        except Exception as error:
+            reason = f"history's answer could not be read ({type(error).__name__}: {error})"
+            ended = FillEnded(job, MalformedResponseError(reason[:_MAX_REASON]), at_newest=False)
         finally:
             self._jobs.discard(job)
         self._inbox.put(ended, job.cancelled.is_set)
@@ -126,7 +151,7 @@ class GapFiller:
             self._fetch(self._adapter.product_check(product_id))
         except UnknownProductError as error:
             self._inbox.put(ProductUnknown(product_id, str(error)), self._closing.is_set)
-        except (ExchangeError, StoppedError) as error:
+        except Exception as error:
             logger.debug("{} could not be checked: {}", product_id, error)
 
     def _walk(self, job: FillJob) -> FillEnded:

@@ -44,7 +44,7 @@ from trade_producer.topic_writer import AppendFailedError, TopicWriter
 
 _TAKE_SECONDS = 0.05
 _TICK_SECONDS = 0.05
-_FLUSH_SECONDS = 30.0
+_FLUSH_SECONDS = 5.0
 
 Tails = dict[ProductKey, Tail]
 

@@ -8,7 +8,8 @@ Two ways, by PROCESSING_GUARANTEE:
   fences a predecessor that is still alive somewhere. Only readers with
   ``isolation.level=read_committed`` see the difference.
 
-Either way a failed append leaves the topic as the only truth: the caller starts anew from its end.
+Either way a failed append leaves the topic as the only truth: the caller starts again from its
+end. An error that the client calls fatal (the broker fenced it) ends the process.
 """
 
 import threading
@@ -28,15 +29,17 @@ from ohlc_core.service.setting_groups import KafkaSettings
 _QUEUED_RECORDS = 50_000
 _QUEUED_KILOBYTES = 65_536
 _TRANSACTION_SECONDS = 0.1
-_COMMIT_TRY_SECONDS = 5.0
+_COMMIT_TRY_SECONDS = 3.0
 # Brokers refuse records stamped more than an hour ahead of their clock.
-_MOST_AHEAD_MS = 1_800_000
+_MAX_AHEAD_MS = 1_800_000
+
+_TOO_LARGE = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.RECORD_LIST_TOO_LARGE})
 
 Acknowledged = Callable[[int], None]
 
 
 class AppendFailedError(RuntimeError):
-    """What became of the last appends is unknown; only the topic itself tells."""
+    """What became of the last appends is unknown; only the topic itself shows it."""
 
 
 class TopicWriter:
@@ -47,7 +50,7 @@ class TopicWriter:
         names: the topics.
         transactional_id: "" for an idempotent producer.
         stop: ends waits for room in the queue.
-        on_acknowledged: told how many trades each acknowledged record held.
+        on_acknowledged: gets how many trades each acknowledged record held.
         now_ms: wall clock, only to keep timestamps acceptable to the broker.
     """
 
@@ -100,7 +103,7 @@ class TopicWriter:
             AppendFailedError: an earlier append failed, or stop was set while waiting.
         """
         # Where the exchange's clock is far ahead, the record's stamp must still be acceptable.
-        timestamp_ms = max(0, min(event_us // 1_000, self._now_ms() + _MOST_AHEAD_MS))
+        timestamp_ms = max(0, min(event_us // 1_000, self._now_ms() + _MAX_AHEAD_MS))
         self._produce(self._names.trades, str(key), value, timestamp_ms, trades)
 
     def dead_letter(self, exchange: str, value: bytes) -> None:
@@ -136,7 +139,7 @@ class TopicWriter:
         return left
 
     def abandon(self) -> None:
-        """Throw away what is queued; the topic is read anew."""
+        """Throw away what is queued; the topic is read again."""
         self._producer.purge()
         self._producer.poll(0)
 
@@ -146,7 +149,7 @@ class TopicWriter:
         return len(self._producer)
 
     def has_progressed(self) -> bool:
-        """Tell whether anything was acknowledged since the last call."""
+        """Return whether anything was acknowledged since the last call."""
         progressed, self._progressed = self._progressed, False
         return progressed
 
@@ -163,8 +166,9 @@ class TopicWriter:
                 )
             except BufferError:
                 self._wait_for_room()
-            except KafkaException as error:
-                raise AppendFailedError(error.args[0].str()) from None
+            except KafkaException as exception:
+                self._failure = self._failure or exception.args[0]
+                self._raise_failure()
             else:
                 return
 
@@ -216,6 +220,7 @@ class TopicWriter:
 
     def _note_error(self, error: KafkaError) -> None:
         if error.fatal():
+            # What made it fatal was delivered first, if it was a record.
             self._failure = self._failure or error
         elif error.code() == KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001
             logger.warning(
@@ -226,15 +231,27 @@ class TopicWriter:
             logger.debug("broker: {}", error.str())
 
     def _raise_failure(self) -> None:
-        if self._failure is not None:
-            raise AppendFailedError(self._failure.str())
+        error = self._failure
+        if error is None:
+            return
+        if error.code() in _TOO_LARGE:
+            raise FatalError(
+                f"the broker at KAFKA_BROKER_ADDRESS={self._address} takes no record this large "
+                f"({error.str()}); raise its message.max.bytes and the topic's max.message.bytes"
+            )
+        if error.fatal() or error.code() == KafkaError._FATAL:  # noqa: SLF001
+            raise FatalError(
+                f"the broker ended this producer's session for good ({error.str()}); started "
+                "again, trade-producer goes on from the topic's end"
+            )
+        raise AppendFailedError(error.str())
 
 
 def _config(settings: KafkaSettings, transactional_id: str) -> dict[str, Any]:
     config: ClientConfig = producer_config(settings) | {
         "queue.buffering.max.messages": _QUEUED_RECORDS,
         "queue.buffering.max.kbytes": _QUEUED_KILOBYTES,
-        # A failed batch must stop what follows it, or the topic would have a hole.
+        # A failed batch must stop what follows it, or the topic would have a gap.
         "enable.gapless.guarantee": True,
         # The error callback says what matters, in the service's own log.
         "log_level": 0,
@@ -242,6 +259,6 @@ def _config(settings: KafkaSettings, transactional_id: str) -> dict[str, Any]:
     if transactional_id:
         config["transactional.id"] = transactional_id
     else:
-        # Without end: only the topic tells what became of a record that timed out.
+        # Without end: only the topic shows what became of a record that timed out.
         config["message.timeout.ms"] = 0
     return config
