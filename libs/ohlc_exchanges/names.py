@@ -19,7 +19,7 @@ class ProductNames:
 
     def remember(self, product_ids: Sequence[str]) -> None:
         """Note the products that are asked for."""
-        self._configured = {self.native(product): product for product in product_ids}
+        self._configured |= {self.native(product): product for product in product_ids}
 
     def configured(self, native: str) -> str:
         """Return the configured name of the exchange's."""

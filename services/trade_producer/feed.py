@@ -14,10 +14,12 @@ from ohlc_exchanges.base import (
     Alive,
     ExchangeAdapter,
     FrameEvent,
+    Malformed,
     ReconnectAsked,
     Subscribed,
     SubscriptionRejected,
     TradesSeen,
+    payload_text,
 )
 from trade_producer.backoff import AttemptLimit, Backoff
 from trade_producer.connection import (
@@ -27,6 +29,7 @@ from trade_producer.connection import (
     Inbox,
     Opened,
 )
+from trade_producer.subscriptions import Refusals
 
 _ACK_SECONDS = 10.0
 _DRAIN_SECONDS = 2.0
@@ -112,6 +115,7 @@ class Feed:
         self._next_attempt = 0.0
         self._maintenance = False
         self._numbers = 0
+        self._refusals = Refusals()
 
     @property
     def is_subscribed(self) -> bool:
@@ -137,6 +141,7 @@ class Feed:
         for link in (self._primary, self._standby):
             if link is not None:
                 self._watch(link, now)
+        self._ask_refused_again(self._primary, now)
         if self._standby is None and self._must_replace(self._primary, now):
             logger.info("connecting again before the connection in use ends")
             self._standby = self._open(now)
@@ -152,15 +157,25 @@ class Feed:
             return None
         self._limit.attempted(now)
         self._numbers += 1
+        self._refusals.connected(now)
+        delisted = self._refusals.are_delisted(self._products)
+        wanted = [product for product in self._products if product not in delisted]
         connection = self._connect(
             self._numbers,
             self.url,
-            self._adapter.subscribe_frames(self._products),
+            self._adapter.subscribe_frames(wanted or self._products),
             self._inbox,
             self._adapter.silence_seconds,
         )
         connection.open()
-        return _Link(connection, self._products, now)
+        return _Link(connection, wanted or self._products, now)
+
+    def _ask_refused_again(self, link: _Link, now: float) -> None:
+        due = self._refusals.due(now) if link.opened is not None else []
+        if due:
+            link.opened = now
+            for frame in self._adapter.subscribe_frames(due):
+                link.connection.send(frame)
 
     def _watch(self, link: _Link, now: float) -> None:
         if link.opened is None:
@@ -200,7 +215,7 @@ class Feed:
         if isinstance(event, Opened):
             link.opened = now
             return []
-        seen = [Alive()] if event.frame is None else self._adapter.read_frame(event.frame)
+        seen = [Alive()] if event.frame is None else self._read(event.frame)
         heard = [Heard(each, event.received_us) for each in seen]
         for each in seen:
             self._note(link, each, now)
@@ -210,6 +225,13 @@ class Feed:
             return []
         return heard
 
+    def _read(self, frame: bytes) -> list[FrameEvent]:
+        try:
+            return self._adapter.read_frame(frame)
+        except Exception as error:
+            reason = f"the frame could not be read ({type(error).__name__})"
+            return [Malformed(reason, payload_text(frame))]
+
     def _link(self, number: int) -> _Link | None:
         for link in (self._primary, self._standby):
             if link is not None and link.connection.number == number:
@@ -218,12 +240,11 @@ class Feed:
 
     def _note(self, link: _Link, event: FrameEvent, now: float) -> None:
         if isinstance(event, Subscribed):
+            self._refusals.accepted(event.product_id)
             link.unacknowledged.discard(event.product_id)
             self._note_acknowledged(link, now)
-        elif isinstance(event, SubscriptionRejected) and event.is_unknown_product:
-            # No retry makes the name right; the caller decides what becomes of the product.
-            link.unacknowledged.discard(event.product_id)
-            self._note_acknowledged(link, now)
+        elif isinstance(event, SubscriptionRejected):
+            self._note_refused(link, event, now)
         elif isinstance(event, Alive) and event.maintenance is not None:
             if event.maintenance and not self._maintenance:
                 logger.warning("the exchange says: {}", event.words)
@@ -231,6 +252,21 @@ class Feed:
         elif isinstance(event, ReconnectAsked):
             logger.info("the exchange asks to connect again: {}", event.words)
             link.retiring = True
+
+    def _note_refused(self, link: _Link, refused: SubscriptionRejected, now: float) -> None:
+        """Go on with the other products; the caller decides what becomes of this one."""
+        product = refused.product_id
+        if product and product not in self._products:
+            return  # nobody asked for it
+        link.opened = now if link.opened is not None else None
+        if refused.is_unknown_product and product:
+            self._refusals.delisted(product, now)
+            link.unacknowledged.discard(product)
+            # Some exchanges refuse all products for one: ask for the others again.
+            self._refusals.passing(link.unacknowledged, now)
+            self._note_acknowledged(link, now)
+        elif not refused.is_unknown_product:
+            self._refusals.passing([product] if product else link.unacknowledged, now)
 
     def _note_acknowledged(self, link: _Link, now: float) -> None:
         if link.unacknowledged or link.acknowledged is not None:
@@ -267,10 +303,11 @@ class Feed:
             # It subscribed while the other lived, but what that one had not delivered is lost.
             self._primary, self._standby, self._promote_at = self._standby, None, None
             held, self._primary.held = self._primary.held, []
+            delisted = self._refusals.are_delisted(self._products)
             acks = [
                 Heard(Subscribed(product), self._primary_us(held))
                 for product in self._products
-                if product not in self._primary.unacknowledged
+                if product not in self._primary.unacknowledged | delisted
             ]
             return [Lost(reason), *acks, *held]
         self._schedule(reason, now)

@@ -25,8 +25,12 @@ class Metrics:
         self.gaps_filled = counter("gaps_filled", "Gaps closed without loss", "product")
         self.gaps_unresolved = counter("gaps_unresolved", "Gap records appended", "product")
         self.ids_unresolved = counter("ids_unresolved", "Trade ids given up", "product")
+        self.id_restarts = counter("id_restarts", "Times trade ids began again", "product")
         self.jumps_accepted = counter("jumps_accepted", "Id jumps accepted", "product")
         self.malformed = counter("malformed", "Frames or trades sent to the dead-letter topic")
+        self.dead_letters_left_out = counter(
+            "dead_letters_left_out", "Malformed frames or trades counted but not written"
+        )
         self.reconnects = counter("reconnects", "Connections lost or replaced")
         self.rest_calls = counter("rest_calls", "REST calls", "status")
         self.rest_wait_seconds = counter("rest_wait_seconds", "Seconds waited for REST")

@@ -11,24 +11,33 @@ from trade_producer.feed import Feed
 from trade_producer.metrics import Metrics
 from trade_producer.product_flow import FlowReport, ProductFlow
 from trade_producer.topic_writer import TopicWriter
+from trade_producer.understanding import Understanding
 
 _EVERY_SECONDS = 0.5
 _EXCHANGE_SECONDS = 10.0
 _BROKER_SECONDS = 10.0
 _LOOP_SECONDS = 10.0
 _CONTIGUITY_SECONDS = 300.0
+# A problem is reported only after it has lasted.
+_UNDERSTANDING_SECONDS = 2.0
 
 
 class Monitoring:
     """Looks at the parts twice a second.
 
-    Healthy means: frames come, the broker acknowledges, and no product waits for a gap to be
-    filled for minutes.
+    Healthy means: frames come and are understood, trades are used, the broker acknowledges, and
+    no product waits for a gap to be filled for minutes.
     """
 
-    def __init__(self, runtime: Runtime, metrics: Metrics, settings: ProducerSettings) -> None:
-        health = self._health = runtime.health
-        self._status = runtime.status
+    def __init__(
+        self, health: Health, metrics: Metrics, silence_seconds: float, interval_seconds: float
+    ) -> None:
+        understanding = Understanding(interval_seconds)
+        self.understood = understanding.understood
+        self.malformed = understanding.malformed
+        self.decided = understanding.decided
+        self._understanding = understanding
+        self._health = health
         self._metrics = metrics
         self._next = 0.0
         self._heard: float | None = None
@@ -45,6 +54,7 @@ class Monitoring:
                 peer_answers=partial(broker_answers, settings),
             )
         health.expect("contiguity", _CONTIGUITY_SECONDS)
+        health.expect("understanding", _UNDERSTANDING_SECONDS)
 
     def heard(self) -> None:
         """A frame came."""
@@ -71,29 +81,11 @@ class Monitoring:
         reports = [flow.report() for flow in flows]
         for report in reports:
             self._note_product(report)
-        if all(report.is_current for report in reports):
+            self._understanding.note_state(report.product_id, report.state)
+        if all(report.is_current or report.refusal for report in reports):
             self._health.progress("contiguity")
-        self._report(feed, writer, flows, behind)
-
-    def _report(
-        self,
-        feed: Feed,
-        writer: TopicWriter,
-        flows: Collection[ProductFlow],
-        behind: list[str],
-    ) -> None:
-        """Renew what ``/status`` says."""
-        if not feed.is_subscribed:
-            self._status.say("connecting", f"Connecting to {feed.url}")
-        elif behind:
-            self._status.say("filling", f"Asking history for trades of {', '.join(behind)}")
-        else:
-            self._status.say("live", f"Live: {len(flows)} products, nothing missing")
-        self._status.progress(
-            products={flow.key.product_id: _product(flow) for flow in flows},
-            unacknowledged_records=writer.queued,
-            reconnects=feed.reconnects,
-        )
+        if not self._understanding.problem():
+            self._health.progress("understanding")
 
     def note_clock(self, exchange_us: int | None, local_us: int) -> None:
         """Show how far the exchange's clock is from this machine's."""

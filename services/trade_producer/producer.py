@@ -13,6 +13,7 @@ from typing import NoReturn
 
 from loguru import logger
 
+from ohlc_core.domain.interval import Interval
 from ohlc_core.domain.trade import ProductKey
 from ohlc_core.errors import SettingsError
 from ohlc_core.service.runner import Runtime
@@ -34,6 +35,7 @@ from trade_producer.feed import FeedEvent, Lost
 from trade_producer.gap_filler import FillEnded, GapFiller, PageRead, ProductUnknown
 from trade_producer.metrics import Metrics
 from trade_producer.monitoring import Monitoring
+from trade_producer.notices import Notices
 from trade_producer.product_flow import ProductFlow
 from trade_producer.record_encoder import RecordEncoder
 from trade_producer.settings import ProducerSettings
@@ -79,10 +81,15 @@ class LiveProducer:
         self._gap_filler = GapFiller(adapter, self._fetch, self._inbox)
         self._feed = make_feed(settings, adapter, self._inbox)
         self._encoder = RecordEncoder(writer, metrics)
+        self._notices = Notices()
+        self._suspects_missing = False
         self._clock = ExchangeClock(provides_server_time=adapter.tells_time)
         self._planner = StartPlanner(settings, adapter, self._clock, self._fetch)
         self._flows = make_flows(settings, adapter)
-        self._monitoring = Monitoring(runtime.health, metrics, adapter.silence_seconds)
+        shortest = min(Interval.parse(text).us for text in settings.ohlc_intervals)
+        self._monitoring = Monitoring(
+            runtime.health, metrics, adapter.silence_seconds, shortest / 1_000_000
+        )
         self._heard_us = 0
         self._tails: Tails = {}
         self._has_begun = False
@@ -127,7 +134,7 @@ class LiveProducer:
             elif isinstance(event, FillEnded):
                 self._fill_ended(event)
             elif isinstance(event, ProductUnknown):
-                self._refuse(event.product_id, event.reason)
+                self._unknown_product(self._flows[event.product_id], event.reason)
         if (now := time.monotonic()) >= self._next_tick:
             self._next_tick = now + _TICK_SECONDS
             self._tick(now)
@@ -136,6 +143,11 @@ class LiveProducer:
         for feed_event in self._feed.tick(now):
             self._take(feed_event)
         self._writer.poll()
+        self._notices.tick()
+        if self._suspects_missing:
+            self._suspects_missing = False
+            for flow in self._flows.values():
+                flow.suspect_missing()
         if self._has_begun or self._begin(now):
             self._ask_history(now)
             self._append_watermarks()
@@ -155,6 +167,7 @@ class LiveProducer:
         self._heard_us = max(self._heard_us, received_us)
         self._monitoring.heard()
         if isinstance(event, TradesSeen):
+            self._monitoring.understood()
             self._clock.trade_seen(event.trades[-1].timestamp_us, received_us)
             if event.product_id not in self._flows:
                 return  # of a product that was not asked for
@@ -174,8 +187,16 @@ class LiveProducer:
         elif isinstance(event, SubscriptionRejected):
             self._rejected(event)
         elif isinstance(event, Malformed):
-            logger.warning("malformed frame: {}", event.reason)
-            self._encoder.reject(self._adapter.name, self._feed.url, event.reason, event.payload)
+            self._malformed(event)
+
+    def _malformed(self, malformed: Malformed) -> None:
+        self._notices.warn("malformed frames", f"malformed frame: {malformed.reason}")
+        self._monitoring.malformed(malformed.reason)
+        self._encoder.reject(
+            self._adapter.name, self._feed.url, malformed.reason, malformed.payload
+        )
+        # It may have held a trade; which product's, nobody knows.
+        self._suspects_missing = True
 
     def _live(self, seen: TradesSeen) -> None:
         flow = self._flows[seen.product_id]
@@ -184,6 +205,7 @@ class LiveProducer:
 
     def _append(self, flow: ProductFlow, outputs: list[Output]) -> None:
         if outputs:
+            self._monitoring.decided(flow.key.product_id, outputs)
             self._encoder.append(flow.key, outputs, flow.known_us, self._feed.url)
 
     def _product_event(self, event: Subscribed | NewestTold) -> None:
@@ -196,10 +218,27 @@ class LiveProducer:
             flow.reported_newest(event.trade_id)
 
     def _rejected(self, rejected: SubscriptionRejected) -> None:
-        flow = self._flows.get(rejected.product_id)
-        if rejected.is_unknown_product and (flow is None or not flow.has_been_subscribed):
-            self._refuse(rejected.product_id, rejected.words)
-        logger.error("the exchange refused {}: {}", rejected.product_id or "all", rejected.words)
+        product = rejected.product_id
+        if product and product not in self._flows:
+            self._notices.warn(
+                "refusals of products nobody asked for",
+                f"the exchange refused {product!r}, which nobody asked for: {rejected.words}",
+            )
+        elif not rejected.is_unknown_product:
+            self._notices.warn(
+                f"refusals of {product or 'all products'}",
+                f"the exchange refused {product or 'all'}: {rejected.words}; asking again",
+            )
+        elif product:
+            self._unknown_product(self._flows[product], rejected.words)
+        elif not any(flow.has_been_subscribed for flow in self._flows.values()):
+            self._refuse("", rejected.words)
+
+    def _unknown_product(self, flow: ProductFlow, reason: str) -> None:
+        """End where the setting is wrong; go on where the product was known before."""
+        if not flow.has_been_subscribed and flow.key not in self._tails:
+            self._refuse(flow.key.product_id, reason)
+        flow.refused(reason, time.monotonic())
 
     def _refuse(self, product_id: str, reason: str) -> NoReturn:
         given = f"{product_id!r} in PRODUCT_IDS" if product_id else "PRODUCT_IDS"
@@ -241,8 +280,10 @@ class LiveProducer:
 
     def _fill_ended(self, end: FillEnded) -> None:
         flow = self._flows[end.job.product_id]
-        if isinstance(end.error, UnknownProductError) and flow.key not in self._tails:
-            self._refuse(flow.key.product_id, str(end.error))
+        if isinstance(end.error, UnknownProductError):
+            if flow.known_us == 0 and flow.key not in self._tails:
+                self._refuse(flow.key.product_id, str(end.error))
+            flow.refused(str(end.error), time.monotonic())
         self._append(flow, flow.ended(end, time.monotonic()))
 
     def _append_watermarks(self) -> None:

@@ -18,6 +18,7 @@ _OVERTAKEN_SECONDS = 0.2
 # A snapshot that proves nothing was missed comes within this after the acknowledgement.
 _SNAPSHOT_SECONDS = 2.0
 _FIRST_RETRY_SECONDS = 0.5
+_REFUSED_SECONDS = 600.0
 _MAX_RETRY_SECONDS = 10.0
 
 
@@ -50,6 +51,7 @@ class FlowReport(NamedTuple):
         position: the last trade appended or given up; None before the first.
         buffered: trades that wait behind a gap.
         counts: what was counted since the start, by the name of its metric.
+        refusal: why the exchange refuses the product (delisted); "": it does not.
     """
 
     product_id: str
@@ -58,6 +60,7 @@ class FlowReport(NamedTuple):
     position: Position | None
     buffered: int
     counts: dict[str, int]
+    refusal: str
 
 
 class ProductFlow:
@@ -82,6 +85,8 @@ class ProductFlow:
         self._patience = patience
         self._epoch = 0
         self._suspected = False
+        self._refusal = ""
+        self._refused_until = 0.0
         self._job: FillJob | None = None
         self._missing_since: float | None = None
         self._failing_since: float | None = None
@@ -118,7 +123,7 @@ class ProductFlow:
         stream = self._stream
         return FlowReport(
             self.key.product_id,
-            stream.state.value,
+            f"refused by the exchange: {self._refusal}" if self._refusal else stream.state.value,
             stream.is_current,
             stream.position,
             stream.buffered,
@@ -127,7 +132,9 @@ class ProductFlow:
                 "gaps_detected": stream.gaps_opened,
                 "gaps_filled": stream.gaps_filled,
                 "jumps_accepted": self._jumps_accepted,
+                "id_restarts": stream.restarts,
             },
+            self._refusal,
         )
 
     # --- the connection -----------------------------------------------------------------------
@@ -135,6 +142,7 @@ class ProductFlow:
     def subscribed(self) -> None:
         """The exchange acknowledged the product's subscription."""
         self._epoch += 1
+        self._refusal, self._refused_until = "", 0.0
         self._is_subscribed = self.has_been_subscribed = True
         self._missing_since = None
         self._retry_at = 0.0
@@ -143,6 +151,20 @@ class ProductFlow:
         """The connection is gone: trades may pass unseen."""
         self._is_subscribed = False
         self._epoch += 1
+        self._stream.suspect_missing()
+
+    def refused(self, reason: str, now: float) -> None:
+        """The exchange does not know the product any more: it is asked about seldom."""
+        if not self._refusal:
+            logger.error(
+                "{}: refused by the exchange ({}); the other products go on, this one is asked "
+                "for again every {:.0f} minutes; take it out of PRODUCT_IDS if it is delisted",
+                self.key,
+                reason,
+                _REFUSED_SECONDS / 60,
+            )
+        self._refusal, self._refused_until = reason, now + _REFUSED_SECONDS
+        self._is_subscribed = False
         self._stream.suspect_missing()
 
     def suspect_missing(self) -> None:
@@ -199,7 +221,9 @@ class ProductFlow:
             return None
         if self._missing_since is None:
             self._missing_since = now
-        if self._job is not None or not self._is_subscribed or now < self._retry_at:
+        if self._job is not None or not self._is_subscribed:
+            return None
+        if now < max(self._retry_at, self._refused_until):
             return None
         if now - self._missing_since < self._patience_before_asking(missing.until_id is not None):
             return None

@@ -4,10 +4,13 @@ from ohlc_core.domain.trade import ProductKey
 from ohlc_core.messages.codec import encode, encode_trades
 from ohlc_core.messages.records import DeadLetter, GapMessage, StartMessage, WatermarkMessage
 from trade_producer.metrics import Metrics
+from trade_producer.notices import Sampler
 from trade_producer.stream_outputs import Append, Begin, Gap, Output, Reject
 from trade_producer.topic_writer import TopicWriter
 
 _MAX_TRADES = 500
+# Dead letters a minute before they are sampled.
+_MAX_LETTERS = 600
 
 
 class RecordEncoder:
@@ -16,6 +19,7 @@ class RecordEncoder:
     def __init__(self, writer: TopicWriter, metrics: Metrics) -> None:
         self._writer = writer
         self._metrics = metrics
+        self._sampler = Sampler(_MAX_LETTERS)
 
     def append(self, key: ProductKey, outputs: list[Output], known_us: int, address: str) -> None:
         """Append the outputs in order.
@@ -45,10 +49,16 @@ class RecordEncoder:
         self._metrics.watermarks.labels(key.product_id).inc()
 
     def reject(self, exchange: str, address: str, detail: str, payload: str) -> None:
-        """Put a malformed frame, or the malformed part of one, into the dead-letter topic."""
+        """Put a malformed frame, or the malformed part of one, into the dead-letter topic.
+
+        All are counted; beyond a rate only a sample of them is written.
+        """
+        self._metrics.malformed.inc()
+        if not self._sampler.passes():
+            self._metrics.dead_letters_left_out.inc()
+            return
         letter = DeadLetter("malformed", detail, address, -1, -1, payload)
         self._writer.dead_letter(exchange, encode(letter))
-        self._metrics.malformed.inc()
 
     def _reject(self, key: ProductKey, rejected: Reject, address: str) -> None:
         for trade in rejected.trades:

@@ -197,10 +197,7 @@ def test_a_broker_that_stands_still_costs_no_trade_and_health_tells(
         line = producer.wait_for_log("metrics and health at")
         address = line[line.index("http://") :].strip()
         health = wait_until(lambda: _health(address), 30.0, "the health page says healthy")
-        assert set(health["parts"]) == {"exchange", "broker", "loop", "contiguity"}
-        status = wait_until(lambda: _live_status(address), 30.0, "the status page says live")
-        assert status["works_on"]["products"] == list(PRODUCTS)
-        assert set(status["progress"]["products"]) == set(PRODUCTS)
+        assert set(health["parts"]) == {"exchange", "broker", "contiguity", "understanding"}
         broker.pause()
         before = simulator.control.state()["live_trades"]
         wait_until(lambda: simulator.control.state()["live_trades"] > before + 200, 30.0)
