@@ -1,15 +1,18 @@
 """Gauges, counters of changes, and health as progress."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from functools import partial
 
 from prometheus_client import Counter
 
-from ohlc_core.service.health import Health
+from ohlc_core.domain.interval import Interval
+from ohlc_core.kafka.admin import broker_answers
+from ohlc_core.service.runner import Runtime
 from trade_producer.connection import Inbox
 from trade_producer.feed import Feed
 from trade_producer.metrics import Metrics
 from trade_producer.product_flow import FlowReport, ProductFlow
+from trade_producer.settings import ProducerSettings
 from trade_producer.topic_writer import TopicWriter
 from trade_producer.understanding import Understanding
 
@@ -29,15 +32,15 @@ class Monitoring:
     no product waits for a gap to be filled for minutes.
     """
 
-    def __init__(
-        self, health: Health, metrics: Metrics, silence_seconds: float, interval_seconds: float
-    ) -> None:
-        understanding = Understanding(interval_seconds)
+    def __init__(self, runtime: Runtime, metrics: Metrics, settings: ProducerSettings) -> None:
+        shortest_us = min(Interval.parse(text).us for text in settings.ohlc_intervals)
+        understanding = Understanding(shortest_us / 1e6)
         self.understood = understanding.understood
         self.malformed = understanding.malformed
         self.decided = understanding.decided
         self._understanding = understanding
-        self._health = health
+        health = self._health = runtime.health
+        self._status = runtime.status
         self._metrics = metrics
         self._next = 0.0
         self._heard: float | None = None
@@ -84,8 +87,29 @@ class Monitoring:
             self._understanding.note_state(report.product_id, report.state)
         if all(report.is_current or report.refusal for report in reports):
             self._health.progress("contiguity")
-        if not self._understanding.problem():
+        problem = self._understanding.problem()
+        if not problem:
             self._health.progress("understanding")
+        self._report(feed, writer, reports, problem)
+
+    def _report(
+        self, feed: Feed, writer: TopicWriter, reports: Sequence[FlowReport], problem: str
+    ) -> None:
+        """Renew what ``/status`` says."""
+        behind = [report.product_id for report in reports if not report.is_current]
+        if problem:
+            self._status.say("not understood", problem)
+        elif not feed.is_subscribed:
+            self._status.say("connecting", f"Connecting to {feed.url}")
+        elif behind:
+            self._status.say("filling", f"Asking history for trades of {', '.join(behind)}")
+        else:
+            self._status.say("live", f"Live: {len(reports)} products, nothing missing")
+        self._status.progress(
+            products={report.product_id: _product(report) for report in reports},
+            unacknowledged_records=writer.queued,
+            reconnects=feed.reconnects,
+        )
 
     def note_clock(self, exchange_us: int | None, local_us: int) -> None:
         """Show how far the exchange's clock is from this machine's."""
@@ -110,3 +134,14 @@ class Monitoring:
             counter: Counter = getattr(metrics, name)
             counter.labels(product).inc(value - self._counted.get(counted, 0))
             self._counted[counted] = value
+
+
+def _product(report: FlowReport) -> dict[str, object]:
+    position = report.position
+    return {
+        "last_trade_id": None if position is None else position.trade_id,
+        "last_trade_us": None if position is None else position.timestamp_us,
+        "waiting_trades": report.buffered,
+        "is_current": report.is_current,
+        "state": report.state,
+    }

@@ -13,7 +13,6 @@ from typing import NoReturn
 
 from loguru import logger
 
-from ohlc_core.domain.interval import Interval
 from ohlc_core.domain.trade import ProductKey
 from ohlc_core.errors import SettingsError
 from ohlc_core.service.runner import Runtime
@@ -86,10 +85,7 @@ class LiveProducer:
         self._clock = ExchangeClock(provides_server_time=adapter.tells_time)
         self._planner = StartPlanner(settings, adapter, self._clock, self._fetch)
         self._flows = make_flows(settings, adapter)
-        shortest = min(Interval.parse(text).us for text in settings.ohlc_intervals)
-        self._monitoring = Monitoring(
-            runtime.health, metrics, adapter.silence_seconds, shortest / 1_000_000
-        )
+        self._monitoring = Monitoring(runtime, metrics, settings)
         self._heard_us = 0
         self._tails: Tails = {}
         self._has_begun = False

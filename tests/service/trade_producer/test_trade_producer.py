@@ -197,7 +197,7 @@ def test_a_broker_that_stands_still_costs_no_trade_and_health_tells(
         line = producer.wait_for_log("metrics and health at")
         address = line[line.index("http://") :].strip()
         health = wait_until(lambda: _health(address), 30.0, "the health page says healthy")
-        assert set(health["parts"]) == {"exchange", "broker", "contiguity", "understanding"}
+        assert set(health["parts"]) == {"exchange", "broker", "loop", "contiguity", "understanding"}
         broker.pause()
         before = simulator.control.state()["live_trades"]
         wait_until(lambda: simulator.control.state()["live_trades"] > before + 200, 30.0)
