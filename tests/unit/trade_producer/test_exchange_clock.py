@@ -5,7 +5,7 @@ from trade_producer.exchange_clock import ExchangeClock
 S = 1_000_000
 
 
-def test_a_told_time_is_certain_and_does_not_run_on_by_the_local_clock() -> None:
+def test_reported_time_is_certain_and_does_not_run_on_by_the_local_clock() -> None:
     clock = ExchangeClock(provides_server_time=True)
     clock.reported(100 * S, 5 * S)
     assert clock.certain_us(65 * S) == 100 * S
@@ -24,23 +24,55 @@ def test_nothing_is_certain_before_the_first_sign() -> None:
     assert ExchangeClock(provides_server_time=False).certain_us(1) is None
 
 
-def test_trade_times_carry_on_by_the_steady_clock_where_none_is_told() -> None:
+def test_trade_times_run_on_by_the_monotonic_clock_where_none_is_reported() -> None:
     clock = ExchangeClock(provides_server_time=False)
     clock.trade_seen(100 * S, 10 * S)
     clock.trade_seen(101 * S, 12 * S)  # a second late: the earlier sign is nearer the truth
     assert clock.certain_us(15 * S) == 105 * S
 
 
-def test_one_trade_from_the_future_moves_no_clock() -> None:
+def test_clock_ignores_one_trade_from_the_future() -> None:
     clock = ExchangeClock(provides_server_time=False)
     clock.trade_seen(100 * S, 10 * S)
     clock.trade_seen(100_000 * S, 11 * S)
     assert clock.certain_us(11 * S) == 101 * S
 
 
-def test_many_trades_that_agree_do() -> None:
+def test_clock_follows_jump_after_twenty_consistent_trades() -> None:
     clock = ExchangeClock(provides_server_time=False)
     clock.trade_seen(100 * S, 10 * S)
     for second in range(20):
         clock.trade_seen((1_000 + second) * S, (11 + second) * S)
     assert clock.certain_us(30 * S) == 1_019 * S
+
+
+YEAR_9000_US = 221_845_392_000 * S
+
+
+def test_clock_ignores_one_report_from_the_future_and_follows_three() -> None:
+    clock = ExchangeClock(provides_server_time=True)
+    clock.reported(100 * S, 10 * S)
+    clock.reported(4_000 * S, 11 * S)
+    clock.reported(102 * S, 12 * S)
+    assert clock.certain_us(12 * S) == 102 * S
+    for second in range(3):
+        clock.reported((4_000 + second) * S, (13 + second) * S)
+    assert clock.certain_us(15 * S) == 4_002 * S
+
+
+def test_clock_never_believes_a_time_a_day_ahead_of_this_machine() -> None:
+    for provides in (True, False):
+        clock = ExchangeClock(provides_server_time=provides, local_offset_us=lambda: 0)
+        for second in range(30):
+            clock.reported(YEAR_9000_US + second * S, second * S)
+            clock.trade_seen(YEAR_9000_US + second * S, second * S)
+        assert clock.certain_us(30 * S) is None
+
+
+def test_first_time_ahead_of_this_machine_needs_consistent_reports() -> None:
+    clock = ExchangeClock(provides_server_time=True, local_offset_us=lambda: 0)
+    clock.reported(3_600 * S, 0)
+    assert clock.certain_us(0) is None
+    clock.reported(3_601 * S, S)
+    clock.reported(3_602 * S, 2 * S)
+    assert clock.certain_us(2 * S) == 3_602 * S

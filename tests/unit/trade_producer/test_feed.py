@@ -208,3 +208,73 @@ def test_maintenance_slows_reconnecting() -> None:
     assert len(world.connections) == 1
     world.tick(0.2)
     assert len(world.connections) == 2
+
+
+def refusal(product: str, error: str) -> dict[str, Any]:
+    return {"method": "subscribe", "success": False, "symbol": product, "error": error}
+
+
+def test_delisted_product_costs_the_others_nothing_and_is_asked_for_seldom() -> None:
+    world = World()
+    world.tick()
+    world.feed.handle(Opened(1), world.now)
+    world.ack(1, "BTC/USD")
+    world.frame(1, refusal("ETH/USD", "Currency pair not supported ETH/USD"))
+    assert world.feed.is_subscribed
+    world.feed.handle(Closed(1, "gone"), world.now)
+    world.tick(1.0)
+    assert "ETH/USD" not in world.connections[1].frames[0]
+    world.feed.handle(Opened(2), world.now)
+    world.ack(2, "BTC/USD")
+    assert world.feed.is_subscribed
+    for _ in range(700):
+        world.tick(1.0)
+        world.frame(2, {"channel": "heartbeat"})
+    asked = [frame for frame in world.connections[1].sent if frame and "ETH/USD" in frame]
+    assert len(asked) == 1
+    assert not world.connections[1].is_dropped
+
+
+def test_product_refused_for_too_many_messages_is_asked_for_again_on_the_connection() -> None:
+    world = World()
+    world.tick()
+    world.feed.handle(Opened(1), world.now)
+    world.ack(1, "BTC/USD")
+    world.frame(1, refusal("ETH/USD", "Exceeded msg rate"))
+    assert not world.feed.is_subscribed
+    world.tick(1.1)
+    asked = [frame for frame in world.connections[0].sent if frame and "ETH/USD" in frame]
+    assert len(asked) == 1
+    world.ack(1, "ETH/USD")
+    assert world.feed.is_subscribed
+    assert len(world.connections) == 1
+
+
+def test_one_product_that_makes_the_exchange_refuse_all_is_left_out_at_once() -> None:
+    world = World()
+    world.tick()
+    world.feed.handle(Opened(1), world.now)
+    world.frame(1, refusal("ETH/USD", "Currency pair not supported ETH/USD"))
+    world.tick(1.1)
+    asked = [frame for frame in world.connections[0].sent if frame and "BTC/USD" in frame]
+    assert len(asked) == 1
+    assert "ETH/USD" not in str(asked)
+
+
+def test_refusal_of_a_product_nobody_asked_for_changes_nothing() -> None:
+    world = World()
+    world.connect()
+    world.frame(1, refusal("DOGE/USD", "Currency pair not supported DOGE/USD"))
+    world.tick(2.0)
+    assert world.feed.is_subscribed
+    assert all("subscribe" not in (frame or "") for frame in world.connections[0].sent)
+
+
+def test_frame_nested_too_deep_is_malformed_and_ends_nothing() -> None:
+    world = World()
+    world.connect()
+    deep = b"[" * 100_000
+    events = world.feed.handle(FrameArrived(1, deep, 0), world.now)
+    assert [type(event.event).__name__ for event in events if isinstance(event, Heard)] == [
+        "Malformed"
+    ]
