@@ -48,7 +48,7 @@ def make_feed(settings: ProducerSettings, adapter: ExchangeAdapter, inbox: Inbox
 
 def make_flows(settings: ProducerSettings, adapter: ExchangeAdapter) -> dict[str, ProductFlow]:
     """Return a flow for each product."""
-    stream_type = DenseIdStream if adapter.has_sequential_ids else SharedIdStream
+    stream_type = DenseIdStream if adapter.has_dense_ids else SharedIdStream
     max_buffered = max(_MIN_BUFFERED, settings.max_buffered_trades // len(settings.product_ids))
     intervals = [Interval.parse(text) for text in settings.ohlc_intervals]
     patience = Patience(
