@@ -151,8 +151,8 @@ lock: $(BIN)/uv ## pin every dependency anew, with hashes
 $(BIN)/uv: | $(VENV)/bin/python
 	@$(PIP) install uv==0.13.9
 
-.PHONY: env-example
-env-example: $(VENV)/.run ## write .env.example and the README table of settings anew
+.PHONY: settings
+settings: $(VENV)/.run ## write .env.example and docs/settings.md from the code
 	@$(BIN)/python -m local_stack.env_example
 	@$(BIN)/python -m local_stack.settings_table
 

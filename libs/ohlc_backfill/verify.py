@@ -47,12 +47,12 @@ _FEW_TRIES = RetryPolicy(attempts=3)
 
 
 class VerifySettings(HistorySettings, FeatureStoreSettings, EmptyCandlesSettings):
-    """Settings of ``make verify``."""
+    """make verify: stored candles against candles recomputed from history."""
 
     verify_official: bool = Field(
-        True, description="true to compare with the exchange's own candles too (rest), or false"
+        True, description="true: compare with the exchange's own candles too (rest only), or false"
     )
-    verify_report: str = Field("", description="path for the report as JSON (empty: none)")
+    verify_report: str = Field("", description="path of a JSON report to write (empty: none)")
 
 
 def main() -> None:

@@ -28,13 +28,17 @@ class ProductSettings(EnvSettings):
     product_ids: TextList = Field(
         ("BTC/USD", "ETH/USD"),
         min_length=1,
-        description="comma-separated products as the exchange names them, e.g. BTC/USD,ETH/USD",
+        description="comma-separated products in the exchange's spelling, e.g. BTC/USD,ETH/USD",
     )
     exchange_ws_url: str = Field(
-        "", pattern=r"^(wss?://.+)?$", description="ws:// or wss:// address (empty: public)"
+        "",
+        pattern=r"^(wss?://.+)?$",
+        description="websocket address instead of the exchange's own: ws:// or wss://",
     )
     exchange_rest_url: str = Field(
-        "", pattern=r"^(https?://.+)?$", description="http:// or https:// address (empty: public)"
+        "",
+        pattern=r"^(https?://.+)?$",
+        description="REST address instead of the exchange's own: http:// or https://",
     )
 
     @model_validator(mode="after")

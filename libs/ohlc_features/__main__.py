@@ -1,5 +1,14 @@
-"""``python -m ohlc_features`` is the command ``features``."""
+"""The console script ``features``: it can be stopped from its first moment on."""
 
-from ohlc_features.command import main
+from typing import NoReturn
 
-main()
+from ohlc_core.service.start import start
+
+
+def main() -> NoReturn:
+    """Run the command; exits the process."""
+    start("ohlc_features.command")
+
+
+if __name__ == "__main__":
+    main()

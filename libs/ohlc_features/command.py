@@ -1,6 +1,7 @@
 """The command ``features``: prints what models would read, and exports it."""
 
 import argparse
+import signal
 import sys
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import polars as pl
 from ohlc_core.errors import SettingsError
 from ohlc_core.service.local_runs import use_running_store
 from ohlc_core.service.settings import load
+from ohlc_core.version import __version__
 from ohlc_features.errors import StoreError
 from ohlc_features.reading.reader import FeatureReader
 from ohlc_features.settings import FeatureStoreSettings
@@ -22,6 +24,9 @@ settings, 1 the store could not be read.
 
 def main(arguments: list[str] | None = None) -> None:
     """Print or export features, and exit."""
+    # Stopped half-way, the output is not whole.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     sys.exit(_run(_parser().parse_args(arguments)))
 
 
@@ -90,6 +95,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="features", description="Print features as models read them.", epilog=_EPILOG
     )
+    parser.add_argument("--version", action="version", version=f"features {__version__}")
     parser.add_argument(
         "what", choices=["latest", "candles"], help="newest rows (online) or the history (offline)"
     )

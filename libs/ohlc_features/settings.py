@@ -9,41 +9,45 @@ from ohlc_features.sql.url import store_url
 
 
 class FeatureStoreSettings(EnvSettings):
-    """Which feature store, and which feature group in it."""
+    """The feature store."""
 
     feature_store: Literal["local", "hopsworks", "console"] = Field(
-        "local", description="local, hopsworks or console"
+        "local",
+        description="local (SQLite or Postgres), hopsworks, or console (print rows, store none)",
     )
     feature_store_url: str = Field(
         "sqlite:///data/features.db",
-        description="an SQLAlchemy URL of SQLite or Postgres, for FEATURE_STORE=local",
+        description="for FEATURE_STORE=local: sqlite:///path, or "
+        "postgresql://user:password@host:5432/database with %40 for an @ in the password",
     )
     feature_group_name: str = Field(
         "ohlc",
         pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,47}$",
-        description="up to 48 letters, digits and underscores, not starting with a digit",
+        description="name of the feature group: up to 48 letters, digits and _, no digit first",
     )
-    feature_group_version: int = Field(1, ge=1, le=9999, description="1 to 9999")
+    feature_group_version: int = Field(
+        1, ge=1, le=9999, description="version of the feature group, 1 to 9999"
+    )
     feature_store_startup_timeout_seconds: float = Field(
-        60, gt=0, description="seconds to wait for the feature store at start"
+        60, gt=0, description="seconds to wait for the feature store at start, above 0"
     )
     hopsworks_api_key: SecretStr = Field(
-        SecretStr(""), description="an API key of the project, for FEATURE_STORE=hopsworks"
+        SecretStr(""), description="API key of the project, for FEATURE_STORE=hopsworks"
     )
     hopsworks_project_name: str = Field(
-        "", description="the project's name, for FEATURE_STORE=hopsworks"
+        "", description="name of the project, for FEATURE_STORE=hopsworks"
     )
     hopsworks_host: str = Field(
         "eu-west.cloud.hopsworks.ai",
         min_length=1,
-        description="host[:port] of the Hopsworks cluster",
+        description="address of the Hopsworks cluster: host or host:port",
     )
 
     hopsworks_ca_location: str = Field(
-        "", description="path of a CA bundle that signed the cluster's certificate (empty: system)"
+        "", description="path of the CA bundle for the cluster's certificate (empty: the system's)"
     )
     hopsworks_timeout_seconds: float = Field(
-        30, gt=0, le=120, description="seconds to wait for an answer or a delivery, up to 120"
+        30, gt=0, le=120, description="seconds to wait for a response or a delivery, above 0 to 120"
     )
     hopsworks_materialization: Literal["hourly", "daily", "each-batch", "manual"] = Field(
         "hourly",

@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from ohlc_core.service.setting_groups import (
     IntervalSettings,
     ObservabilitySettings,
+    RestInterval,
 )
 from ohlc_exchanges.settings import ProductSettings
 
@@ -33,19 +34,25 @@ def midnight_us(day: date) -> int:
 
 
 class HistorySettings(ObservabilitySettings, ProductSettings, IntervalSettings):
-    """Which history, of which period, from where."""
+    """History: which trades, of which days, from where."""
 
-    from_day: Day = Field(None, description="YYYY-MM-DD, UTC, the first day")
-    to_day: Day = Field(None, description="YYYY-MM-DD, UTC, exclusive (empty: until now)")
-    replay_source: Literal["rest", "files", "sql"] = Field("rest", description="rest, files or sql")
-    replay_path: str = Field("", description="a file, a folder or a glob, with REPLAY_SOURCE=files")
-    replay_query: str = Field("", description="a query DuckDB can run, with REPLAY_SOURCE=sql")
+    from_day: Day = Field(None, description="first day, UTC: YYYY-MM-DD")
+    to_day: Day = Field(
+        None, description="day after the last one, UTC: YYYY-MM-DD (empty: until now)"
+    )
+    replay_source: Literal["rest", "files", "sql"] = Field(
+        "rest", description="rest (the exchange), files (REPLAY_PATH) or sql (REPLAY_QUERY)"
+    )
+    replay_path: str = Field(
+        "", description="a file, a folder or a pattern, for REPLAY_SOURCE=files"
+    )
+    replay_query: str = Field(
+        "", description="a DuckDB query, for REPLAY_SOURCE=sql; trusted: it runs as given"
+    )
     replay_cache: str = Field(
-        "data/rest-pages", description="folder for REST pages already fetched (off: no cache)"
+        "data/rest-pages", description="folder that keeps fetched REST pages (off: none)"
     )
-    rest_interval_seconds: float | None = Field(
-        None, ge=0, le=60, description="spacing of REST calls, seconds (unset: the exchange's)"
-    )
+    rest_interval_seconds: RestInterval = None
 
     @model_validator(mode="after")
     def _source_is_whole(self) -> "HistorySettings":
@@ -57,6 +64,16 @@ class HistorySettings(ObservabilitySettings, ProductSettings, IntervalSettings):
             raise ValueError(
                 "REPLAY_QUERY is not set, which REPLAY_SOURCE=sql needs, e.g. "
                 "SELECT * FROM 'trades/*.parquet'"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _has_begun(self) -> "HistorySettings":
+        today = datetime.now(UTC).date()
+        if self.from_day is not None and self.from_day > today:
+            raise ValueError(
+                f"FROM_DAY was {self.from_day}, which is in the future; allowed: up to today, "
+                f"{today} (UTC)"
             )
         return self
 

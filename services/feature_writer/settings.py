@@ -1,4 +1,4 @@
-"""What the feature writer can be told."""
+"""Settings of the feature writer."""
 
 from pydantic import Field
 
@@ -7,17 +7,24 @@ from ohlc_features.settings import FeatureStoreSettings
 
 
 class WriterSettings(FeatureStoreSettings, KafkaSettings, RunSettings, ObservabilitySettings):
-    """Settings of the feature writer."""
+    """feature-writer: candles of the topic ohlc into the feature store."""
+
+    example = (
+        "FEATURE_STORE_URL=sqlite:///data/features.db feature-writer "
+        "--kafka-broker-address localhost:9092"
+    )
 
     write_incomplete: bool = Field(
-        False, description="true to store candles that miss trades too, or false"
+        False, description="true: store candles with missing trades too; false: only complete ones"
     )
     write_batch_size: int = Field(
-        5_000, ge=1, le=100_000, description="candles in one write at most, 1 to 100000"
+        5_000, ge=1, le=100_000, description="max candles per write, 1 to 100000"
     )
     write_batch_seconds: float = Field(
-        0.5, ge=0, le=60, description="seconds a candle waits for others at most, 0 to 60"
+        0.5, ge=0, le=60, description="max seconds a candle waits for others, 0 to 60"
     )
     write_retry_seconds: float = Field(
-        600, ge=0, description="seconds a write is tried again before the service gives up"
+        600,
+        ge=0,
+        description="seconds to retry a failed write before the service exits with code 1",
     )

@@ -3,7 +3,6 @@
 import hashlib
 import platform
 from pathlib import Path
-from typing import Literal
 
 from pydantic import Field
 
@@ -12,9 +11,11 @@ from ohlc_core.domain.rules import CandleRules
 from ohlc_core.service.setting_groups import (
     Duration,
     EmptyCandlesSettings,
+    GraceMs,
     IntervalSettings,
     KafkaSettings,
     ObservabilitySettings,
+    ProcessingGuarantee,
     RunSettings,
     duration_us,
 )
@@ -23,26 +24,25 @@ from ohlc_core.service.setting_groups import (
 class AggregatorSettings(
     KafkaSettings, RunSettings, IntervalSettings, EmptyCandlesSettings, ObservabilitySettings
 ):
-    """Everything the aggregator can be told."""
+    """ohlc-aggregator: candles from the trades on the topic trades."""
 
-    grace_ms: int = Field(
-        1_000, ge=0, le=3_600_000, description="0 to 3600000 ms after a window's end"
-    )
+    example = "KAFKA_BROKER_ADDRESS=localhost:9092 ohlc-aggregator --ohlc-intervals 1m,5m,1h"
+
+    grace_ms: GraceMs = 1_000
     late_retention: Duration = Field(
-        "1h", description="how long closed windows accept late trades: 0, or e.g. 90s, 1h, 1d"
+        "1h",
+        description="how long closed windows accept late trades: 0, or a duration such as 90s, 1h",
     )
     max_ahead: Duration = Field(
-        "1h", description="how far an event time may be ahead of this machine's clock, e.g. 1h"
+        "1h", description="how far a trade's time may be ahead of this machine's clock, e.g. 1h"
     )
-    processing_guarantee: Literal["at-least-once", "exactly-once"] = Field(
-        "at-least-once", description="at-least-once or exactly-once"
-    )
+    processing_guarantee: ProcessingGuarantee = "at-least-once"
     commit_interval_seconds: float = Field(
         1.0, gt=0, le=60, description="seconds between checkpoints, above 0 to 60"
     )
     state_dir: Path = Field(
         Path("data/state"),
-        description="a folder of this instance alone; rebuilt from the changelog when lost",
+        description="folder for the state of this instance alone; rebuilt from Kafka when lost",
     )
 
     @property

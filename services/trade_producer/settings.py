@@ -6,9 +6,12 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from ohlc_core.service.setting_groups import (
+    GraceMs,
     IntervalSettings,
     KafkaSettings,
     ObservabilitySettings,
+    ProcessingGuarantee,
+    RestInterval,
     RunSettings,
 )
 from ohlc_exchanges.settings import ProductSettings
@@ -40,18 +43,20 @@ def _start(text: str) -> str:
 class ProducerSettings(
     ObservabilitySettings, KafkaSettings, RunSettings, ProductSettings, IntervalSettings
 ):
-    """Where to read, where to begin, how patient to be."""
+    """trade-producer: live trades of an exchange onto the topic trades."""
+
+    example = (
+        "KAFKA_BROKER_ADDRESS=localhost:9092 trade-producer --exchange kraken "
+        "--product-ids BTC/USD,ETH/USD"
+    )
 
     start_from: Annotated[str, AfterValidator(_start)] = Field(
-        "last", description="last, window, now, or an ISO date or time, e.g. 2026-01-31"
+        "last",
+        description="last (where the topic ends), window (start of the longest current window), "
+        "now, or an ISO date or time such as 2026-01-31",
     )
-    grace_ms: int = Field(
-        1_000, ge=0, le=3_600_000, description="milliseconds, 0 to 3600000, as the aggregator's"
-    )
-    processing_guarantee: Literal["at-least-once", "exactly-once"] = Field(
-        "at-least-once",
-        description="at-least-once (idempotent appends) or exactly-once (transactions)",
-    )
+    grace_ms: GraceMs = 1_000
+    processing_guarantee: ProcessingGuarantee = "at-least-once"
     takeover_seconds: float = Field(
         1.0,
         ge=0,
@@ -59,9 +64,7 @@ class ProducerSettings(
         description="seconds, 0 to 60; at start, wait until nothing was written for these products "
         "for this long",
     )
-    rest_interval_seconds: float | None = Field(
-        None, ge=0, le=60, description="seconds between REST calls (unset: the exchange's limit)"
-    )
+    rest_interval_seconds: RestInterval = None
     connect_backoff_seconds: float = Field(
         1.0, gt=0, le=60, description="seconds; the first wait between failed connections"
     )

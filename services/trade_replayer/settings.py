@@ -8,13 +8,13 @@ from ohlc_backfill.settings import BackfillSettings
 
 
 class ReplayerSettings(BackfillSettings):
-    """Settings of ``trade-replayer``."""
+    """trade-replayer: trades of the past onto the topic of a backfill run."""
 
-    replay_batch: int = Field(
-        500, ge=1, le=4_000, description="trades in one record at most, 1 to 4000"
-    )
+    example = "trade-replayer --from-day 2023-08-01 --to-day 2023-09-01 --product-ids BTC/USD"
+
+    replay_batch: int = Field(500, ge=1, le=4_000, description="max trades per record, 1 to 4000")
     replay_workers: int = Field(
-        4, ge=1, le=64, description="products replayed at the same time, 1 to 64"
+        4, ge=1, le=64, description="products replayed in parallel, 1 to 64"
     )
     replay_until: Literal["replayed", "stored", "cleaned"] = Field(
         "replayed",

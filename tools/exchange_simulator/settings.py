@@ -12,6 +12,7 @@ from pydantic import Field, field_validator, model_validator
 from exchange_simulator.formatting import NS
 from exchange_simulator.market.products import parse_product
 from ohlc_core.service.setting_groups import Duration, ObservabilitySettings, TextList, duration_us
+from ohlc_core.version import __version__
 from ohlc_exchanges.settings import EXCHANGES_TEXT, ExchangeName
 
 #: More generated history than this takes too long to make and to keep.
@@ -21,7 +22,7 @@ _PREFIX = "simulator_"
 
 
 class SimulatorSettings(ObservabilitySettings):
-    """What market to simulate, and how to serve it."""
+    """exchange-simulator: websocket and REST of an exchange over a generated or recorded market."""
 
     exchange: ExchangeName = Field("kraken", description=EXCHANGES_TEXT)
     product_ids: TextList = Field(
@@ -33,17 +34,22 @@ class SimulatorSettings(ObservabilitySettings):
     simulator_port: int = Field(
         0, ge=0, le=65535, description="port of websocket, REST and control (0: any free one)"
     )
-    simulator_seed: int = Field(1, description="a whole number; the same seed and start, the same")
+    simulator_seed: int = Field(
+        1, description="integer; the same seed and start time give the same trades and faults"
+    )
     simulator_start: str = Field(
-        "", description="ISO date or time (UTC) the simulated clock starts at (empty: now)"
+        "", description="ISO date or time (UTC) at which the simulated clock starts (empty: now)"
     )
     simulator_speed: str = Field(
         "1",
         pattern=r"^([0-9]+(\.[0-9]+)?|max)$",
-        description="simulated seconds per second above 0; max (or 0): as fast as the socket takes",
+        description="simulated seconds per real second; max or 0: as fast as the socket allows",
     )
     simulator_rate: float = Field(
-        8, gt=0, le=20_000, description="trades per simulated second of all products, to 20000"
+        8,
+        gt=0,
+        le=20_000,
+        description="trades per simulated second over all products, above 0 to 20000",
     )
     simulator_history: Duration = Field(
         "2h", description="generated history before the start, e.g. 3h or 0"
@@ -56,12 +62,12 @@ class SimulatorSettings(ObservabilitySettings):
         description="Kraken REST Trades bodies (or folders of them) to play (empty: generated)",
     )
     simulator_history_trades: int = Field(
-        0, ge=0, description="how many played trades are already past at the start"
+        0, ge=0, description="number of played trades that lie before the start"
     )
     simulator_hold: Literal["none", "first", "all"] = Field(
         "none",
-        description="what time waits for: none, first (acknowledged subscription), or all (one "
-        "of every product)",
+        description="what the clock waits for: none, first (a subscription) or all (one of every "
+        "product)",
     )
     simulator_faults: str = Field(
         "", description="path of a JSON file of faults (docs/simulator.md), or empty"
@@ -72,7 +78,9 @@ class SimulatorSettings(ObservabilitySettings):
         description="COUNT/TRADES: that many random faults, by the seed, over the first TRADES "
         "live trades, e.g. 20/5000 (empty: none)",
     )
-    simulator_control: bool = Field(True, description="true or false: whether /control exists")
+    simulator_control: bool = Field(
+        True, description="true: serve /control, which changes faults while it runs; false: do not"
+    )
 
     @field_validator("product_ids", "simulator_quiet_products")
     @classmethod
@@ -139,6 +147,7 @@ def flags_to_environment(
         epilog="Each flag is an environment variable too; a flag wins.",
         allow_abbrev=False,
     )
+    parser.add_argument("--version", action="version", version=f"exchange-simulator {__version__}")
     for flag, (variable, description) in _flags().items():
         parser.add_argument(
             flag, dest=variable, metavar="VALUE", help=f"{description} [{variable}]"

@@ -7,11 +7,10 @@ import importlib
 import inspect
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
+from ohlc_core.service.command_line import default_text, title
 from ohlc_core.service.settings import EnvSettings
 
 _MODULES = (
@@ -29,7 +28,7 @@ _MODULES = (
 )
 _HEAD = """\
 # Every setting, with its default. Copy this file to .env and change what you need; an environment
-# variable of the same name wins. Written by `make env-example` from the services' settings.
+# variable of the same name wins. Written by `make settings` from the services' settings.
 """
 _KEPT_FROM = "# --- Docker"
 
@@ -55,8 +54,7 @@ def env_example(kept: str = "") -> str:
         new = [name for name in own if name not in told]
         told.update(new)
         if new:
-            title = (settings.__doc__ or settings.__name__).splitlines()[0].rstrip(".")
-            lines = [f"# --- {title}"]
+            lines = [f"# --- {title(settings)}"]
             for name in new:
                 lines += _setting(name, settings.model_fields[name])
             sections.append("\n".join(lines) + "\n")
@@ -67,16 +65,6 @@ def kept_part(text: str) -> str:
     """Return what stands in the file by hand."""
     _, found, rest = text.partition(_KEPT_FROM)
     return found + rest
-
-
-def default_text(field: FieldInfo) -> str:
-    """Return a setting's default as it would stand in an environment variable."""
-    default: Any = field.default
-    if default is None or field.is_required() or isinstance(default, SecretStr):
-        return ""
-    if isinstance(default, tuple):
-        return ",".join(default)
-    return str(default).lower() if isinstance(default, bool) else f"{default}"
 
 
 def _setting(name: str, field: FieldInfo) -> Iterator[str]:

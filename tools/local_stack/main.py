@@ -16,6 +16,7 @@ from local_stack.settings import StackSettings
 from local_stack.stopping import StopRequest
 from ohlc_core.errors import BrokerUnavailableError, SettingsError
 from ohlc_core.service.settings import load
+from ohlc_core.version import __version__
 
 
 def main() -> NoReturn:
@@ -52,6 +53,7 @@ def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="local-stack", description="The whole pipeline on this machine, without Docker."
     )
+    parser.add_argument("--version", action="version", version=f"local-stack {__version__}")
     parser.add_argument("--stop-with-parent", action="store_true", help=argparse.SUPPRESS)
     commands = parser.add_subparsers(dest="command", required=True)
     for name, what in (

@@ -1,4 +1,4 @@
-"""What the local stack can be told, beyond what it passes on to the services."""
+"""Settings of the local stack; the services read theirs from the same environment."""
 
 from typing import Literal
 
@@ -9,14 +9,15 @@ from ohlc_features.settings import FeatureStoreSettings
 
 
 class StackSettings(KafkaSettings, IntervalSettings, FeatureStoreSettings, ObservabilitySettings):
-    """Settings of ``local-stack``; the services read theirs from the same environment."""
+    """local-stack: the whole pipeline on this machine, without Docker."""
 
     local_broker: Literal["auto", "kafka", "noida"] = Field(
         "auto",
-        description="auto (Kafka where Java is there, else noida), kafka or noida",
+        description="broker to start: auto (Kafka where Java is installed, else noida), "
+        "kafka, noida",
     )
     local_stack_folder: str = Field(
-        "run", min_length=1, description="folder for the logs, broker data and state of local runs"
+        "run", min_length=1, description="folder for logs, broker data and state of local runs"
     )
 
     def was_given(self, name: str) -> bool:

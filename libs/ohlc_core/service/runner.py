@@ -4,6 +4,7 @@ Exit codes: 0 done, or stopped by SIGTERM or SIGINT after flushing; 2 wrong sett
 it could not recover from.
 """
 
+import os
 import signal
 import sys
 import threading
@@ -17,12 +18,14 @@ from ohlc_core.errors import (
     FatalError as FatalError,  # noqa: PLC0414 - imported from here until all have moved
 )
 from ohlc_core.errors import PipelineError, SettingsError, StoppedError
+from ohlc_core.service.clean_text import clean
+from ohlc_core.service.command_line import answer
 from ohlc_core.service.garbage import collect_rarely
 from ohlc_core.service.health import Health
 from ohlc_core.service.http_server import serve
 from ohlc_core.service.logs import configure_logs
 from ohlc_core.service.setting_groups import ObservabilitySettings
-from ohlc_core.service.settings import documented, load
+from ohlc_core.service.settings import load, misspelt
 from ohlc_core.service.status import Status
 from ohlc_core.service.watchdog import Watchdog
 
@@ -54,45 +57,34 @@ def run_service(name: str, settings_type: type[S], run: Callable[[S, Runtime], N
 
 
 def _exit_code(name: str, settings_type: type[S], run: Callable[[S, Runtime], None]) -> int:
-    if len(sys.argv) > 1:
-        return _explain(name, settings_type, sys.argv[1:])
+    runtime = Runtime(name)
+    _stop_on_signals(runtime)
+    # Data, state and logs are the user's alone.
+    os.umask(0o077)
+    arguments = sys.argv[1:]
+    if (text := answer(name, settings_type, arguments)) is not None:
+        sys.stdout.write(text)
+        return 0
     try:
-        settings = load(settings_type)
+        settings = load(settings_type, arguments)
         configure_logs(name, settings)
-        runtime = Runtime(name)
-        _stop_on_signals(runtime)
+        for line in misspelt():
+            logger.warning("{}", line)
         _serve_metrics(settings, runtime)
         collect_rarely()
         with Watchdog(runtime.health, runtime.stop).watching():
             run(settings, runtime)
     except SettingsError as error:
-        sys.stderr.write(f"{name}: wrong setting: {error}\n")
+        sys.stderr.write(f"{name}: wrong setting: {clean(str(error))}\n")
         return 2
     except StoppedError as error:
         logger.info("{}", error)
     except PipelineError as error:
         logger.error("{}", error)
         return 1
-    except Exception:  # the last resort: anything else is a defect, told whole
+    except Exception:  # the last resort: anything else is a defect, logged with its traceback
         logger.exception("unexpected error")
         return 1
-    return 0
-
-
-def _explain(name: str, settings_type: type[S], arguments: list[str]) -> int:
-    """Print the settings for ``--help``; say that there are no arguments for anything else."""
-    if arguments not in (["--help"], ["-h"]):
-        sys.stderr.write(
-            f"{name}: wrong arguments: {' '.join(arguments)}; it takes none: its settings are "
-            f"environment variables, listed by {name} --help\n"
-        )
-        return 2
-    lines = [f"{name} reads these environment variables, and the file .env:", ""]
-    lines += [
-        f"  {variable}: {field.description}"
-        for variable, field in documented([settings_type]).items()
-    ]
-    sys.stdout.write("\n".join(lines) + "\n")
     return 0
 
 

@@ -3,23 +3,36 @@
 Each field's ``description`` says what is allowed; the error for a wrong value quotes it.
 """
 
-from collections.abc import Iterable, Mapping
-from typing import Any, TypeVar
+import difflib
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar
 
+from dotenv import dotenv_values
 from pydantic import SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsError as CliError
 
 from ohlc_core.errors import SettingsError as SettingsError  # noqa: PLC0414
+from ohlc_core.service.clean_text import clean, remember_secrets
+from ohlc_core.service.known_settings import KNOWN_SETTINGS
 
 S = TypeVar("S", bound=BaseSettings)
+
+ENV_FILE = ".env"
+_LOOKS_LIKE = 0.85
 
 
 class EnvSettings(BaseSettings):
     """Reads upper-case environment variables, then ``.env``; an empty value counts as unset."""
 
+    #: A command line, for ``--help``.
+    example: ClassVar[str] = ""
+
     model_config = SettingsConfigDict(
-        env_file=".env",
+        env_file=ENV_FILE,
         env_file_encoding="utf-8",
         env_ignore_empty=True,
         extra="ignore",
@@ -52,17 +65,71 @@ def _problem(settings: type[BaseSettings], error: Mapping[str, Any]) -> str:
     return f"{name.upper()}{given} ({why}){allowed}"
 
 
-def load(settings: type[S], **overrides: Any) -> S:  # noqa: ANN401 - values of any field
+def load(
+    settings: type[S],
+    arguments: Sequence[str] | None = None,
+    **overrides: Any,  # noqa: ANN401 - values of any field
+) -> S:
     """Read and validate ``settings``.
+
+    Args:
+        settings: the class.
+        arguments: options of the command line, which win over the environment.
+        overrides: values of fields, which win over all.
 
     Raises:
         SettingsError: one line naming every wrong setting, what was given, what is allowed.
     """
+    env_file_text()
+    if arguments is not None:
+        overrides |= {
+            "_cli_parse_args": list(arguments),
+            "_cli_kebab_case": True,
+            "_cli_avoid_json": True,
+            "_cli_exit_on_error": False,
+        }
     try:
-        return settings(**overrides)
+        loaded = settings(**overrides)
     except ValidationError as error:
         problems = [_problem(settings, item) for item in error.errors(include_url=False)]
-    raise SettingsError(" | ".join(problems).replace("\n", " "))
+    except CliError as error:
+        why = str(error).removeprefix("error parsing CLI: ")
+        raise SettingsError(f"{clean(why)}; --help lists the settings") from None
+    else:
+        remember_secrets(loaded)
+        return loaded
+    raise SettingsError(clean(" | ".join(problems).replace("\n", " ")))
+
+
+def env_file_text() -> str:
+    """Return the text of ``.env``; "" where there is none.
+
+    Raises:
+        SettingsError: it cannot be read, or is no UTF-8 text.
+    """
+    try:
+        text = Path(ENV_FILE).read_bytes().decode("utf-8-sig")
+    except FileNotFoundError:
+        return ""
+    except OSError as error:
+        raise SettingsError(
+            f"the file {ENV_FILE} cannot be read ({error.strerror}); correct or remove it"
+        ) from None
+    except UnicodeDecodeError:
+        text = "\0"
+    if "\0" in text:
+        raise SettingsError(f"the file {ENV_FILE} is no UTF-8 text; save it as UTF-8")
+    return text
+
+
+def misspelt() -> list[str]:
+    """Return a line for each name in ``.env`` that nothing reads but that looks like a setting."""
+    names = {name.upper() for name in dotenv_values(stream=io.StringIO(env_file_text()))}
+    lines = []
+    for name in sorted(names - KNOWN_SETTINGS):
+        if near := difflib.get_close_matches(name, KNOWN_SETTINGS, 1, _LOOKS_LIKE):
+            lines.append(f"{ENV_FILE} sets {clean(name)}, which nothing reads; {near[0]} is meant?")
+    return lines
 
 
 def documented(settings: Iterable[type[BaseSettings]]) -> dict[str, FieldInfo]:

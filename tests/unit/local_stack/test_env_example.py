@@ -4,12 +4,13 @@ import ast
 import re
 from pathlib import Path
 
-from local_stack.env_example import default_text, settings_classes
+from local_stack.env_example import settings_classes
+from ohlc_core.service.command_line import default_text
 from ohlc_core.service.settings import documented
 
 _ROOT = Path(__file__).resolve().parents[3]
 _LINE = re.compile(r"^#?([A-Z][A-Z0-9_]+)=(.*)$", re.MULTILINE)
-_REMEDY = "; run `make env-example`"
+_REMEDY = "; run `make settings`"
 
 
 def _written() -> dict[str, str]:
@@ -56,5 +57,9 @@ def _classes_with_settings(tree: ast.Module) -> list[str]:
         for node in tree.body
         if isinstance(node, ast.ClassDef)
         and any(ast.unparse(base).endswith("Settings") for base in node.bases)
-        and any(isinstance(statement, ast.AnnAssign) for statement in node.body)
+        and any(_is_setting(statement) for statement in node.body)
     ]
+
+
+def _is_setting(statement: ast.stmt) -> bool:
+    return isinstance(statement, ast.AnnAssign) and "ClassVar" not in ast.unparse(statement)

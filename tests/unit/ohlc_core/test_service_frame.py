@@ -20,6 +20,7 @@ from ohlc_core.service.setting_groups import (
     RunSettings,
 )
 from ohlc_core.service.settings import load
+from ohlc_core.version import __version__
 from ohlc_exchanges.http import RestFetcher
 from ohlc_exchanges.kraken.adapter import Kraken
 from ohlc_exchanges.settings import ProductSettings
@@ -30,8 +31,20 @@ from ohlc_history.sources.base import SourceError
 def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["service"])
-    for name in ("OHLC_INTERVALS", "KAFKA_SECURITY_PROTOCOL", "RUN_ID", "METRICS_PORT"):
+    for name in (
+        "OHLC_INTERVALS",
+        "KAFKA_SECURITY_PROTOCOL",
+        "RUN_ID",
+        "METRICS_PORT",
+        "LOG_LEVEL",
+    ):
         monkeypatch.delenv(name, raising=False)
+
+
+class Observed(ObservabilitySettings):
+    """service: for tests."""
+
+    example = "service --log-level DEBUG"
 
 
 def exit_code(run: object, settings: type[ObservabilitySettings] = ObservabilitySettings) -> object:
@@ -79,7 +92,7 @@ def test_wrong_settings_exit_2_in_one_line(
     told = capsys.readouterr().err
     assert told.count("\n") == 1
     assert "LOG_FORMAT was 'xml'" in told
-    assert "allowed: text or json" in told
+    assert "allowed: text (for people) or json" in told
 
 
 def test_settings_found_wrong_later_exit_2() -> None:
@@ -115,20 +128,99 @@ def test_a_taken_metrics_port_is_a_wrong_setting(
     assert "METRICS_PORT" in capsys.readouterr().err
 
 
-def test_help_lists_the_settings(
+def test_help_shows_groups_defaults_and_exit_codes(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["service", "--help"])
-    assert exit_code(lambda settings, runtime: None) == 0
-    assert "LOG_LEVEL: TRACE, DEBUG" in capsys.readouterr().out
+    assert exit_code(lambda settings, runtime: None, Observed) == 0
+    shown = capsys.readouterr().out
+    for text in (
+        "for tests",
+        "Logs, metrics and health:\n  --log-level\n      TRACE, DEBUG",
+        "[default: INFO]",
+        "service --log-level DEBUG",
+        "2 wrong settings",
+    ):
+        assert text in shown
 
 
-def test_any_other_argument_is_refused(
+def test_version_is_that_of_the_package(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(sys, "argv", ["service", "--products", "X"])
+    monkeypatch.setattr(sys, "argv", ["service", "--version"])
+    assert exit_code(lambda settings, runtime: None) == 0
+    assert capsys.readouterr().out == f"service {__version__}\n"
+
+
+def test_option_wins_over_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOG_LEVEL", "error")
+    monkeypatch.setattr(sys, "argv", ["service", "--log-level=debug", "--metrics-host", "::1"])
+    seen: list[ObservabilitySettings] = []
+    assert exit_code(lambda settings, runtime: seen.append(settings)) == 0
+    assert (seen[0].log_level, seen[0].metrics_host) == ("DEBUG", "::1")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [
+        (["--products", "X"], "unrecognized arguments: --products X"),
+        (["--log-format"], "--log-format: expected one argument"),
+        (["--log-format", "xml"], "LOG_FORMAT was 'xml'"),
+        (["--metrics-port", "x"], "METRICS_PORT was 'x'"),
+    ],
+)
+def test_wrong_option_exits_2_in_one_line(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    part: str,
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["service", *arguments])
     assert exit_code(lambda settings, runtime: None) == 2
-    assert "it takes none" in capsys.readouterr().err
+    shown = capsys.readouterr().err
+    assert shown.count("\n") == 1
+    assert part in shown
+
+
+@pytest.mark.parametrize(
+    "content", ["LOG_LEVEL=INFO\n".encode("utf-16"), "A=1\n".encode("utf-16-le"), b"A=\xff\n"]
+)
+def test_env_file_that_is_no_utf8_exits_2_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes
+) -> None:
+    (tmp_path / ".env").write_bytes(content)
+    assert exit_code(lambda settings, runtime: None) == 2
+    assert capsys.readouterr().err == (
+        "service: wrong setting: the file .env is no UTF-8 text; save it as UTF-8\n"
+    )
+
+
+def test_misspelt_setting_in_env_file_is_reported_with_nearest_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / ".env").write_text("PRODUCT_IDSS=BTC/USD\nEDITOR=vi\nLOG_LEVEL=INFO\n")
+    assert exit_code(lambda settings, runtime: None) == 0
+    shown = capsys.readouterr().err
+    assert shown.count("which nothing reads") == 1
+    assert ".env sets PRODUCT_IDSS, which nothing reads; PRODUCT_IDS is meant?" in shown
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "part"),
+    [
+        ("KAFKA_BROKER_ADDRESS", "nowhere", "'nowhere' has no port"),
+        ("KAFKA_BROKER_ADDRESS", "a:9092,b", "'b' has no port"),
+        ("KAFKA_BROKER_ADDRESS", "a:99999", "'a:99999' has no port"),
+        ("KAFKA_SSL_CA_LOCATION", "/no/such/ca.pem", "there is no such file"),
+    ],
+)
+def test_wrong_broker_setting_names_it(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, part: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError, match=part) as error:
+        load(KafkaSettings)
+    assert str(error.value).startswith(f"{name} was ")
 
 
 def test_a_service_that_waits_for_the_broker_still_stops_at_once(tmp_path: Path) -> None:

@@ -1,0 +1,14 @@
+"""The console script ``exchange-simulator``: it can be stopped from its first moment on."""
+
+from typing import NoReturn
+
+from ohlc_core.service.start import start
+
+
+def main() -> NoReturn:
+    """Run the command; exits the process."""
+    start("exchange_simulator.main")
+
+
+if __name__ == "__main__":
+    main()
