@@ -150,6 +150,7 @@ def show_as_of(reader: FeatureReader, market: Market, scores: list[Score]) -> pl
         market.interval,
         columns=["window_end", "close"],
         max_age=timedelta(days=1),
+        delay=0,
     )
 
 

@@ -9,12 +9,16 @@ from ohlc_core.domain.candle import Candle
 class FeatureStore(Protocol):
     """A place where candles are kept for models.
 
-    Whatever the store, writing the same candles again, in any order and any batches, ends in
-    the same contents: of each window the newest revision, online the newest window.
+    Whatever the store, writing the same candles again, in any order and any batches, ends in the
+    same contents: of each window the candle that `ohlc_features.rules.rank` puts first, online the
+    newest complete window.
     """
 
-    def write(self, candles: Sequence[Candle]) -> None:
+    def write(self, candles: Sequence[Candle]) -> int:
         """Keep ``candles``, all of them or none; on return they are durable.
+
+        Returns:
+            How many incomplete candles were left out, their windows not being held.
 
         Raises:
             StoreUnavailableError: the same call may succeed later.
@@ -22,4 +26,4 @@ class FeatureStore(Protocol):
         """
 
     def close(self) -> None:
-        """Let go of files and connections. The store can not be used afterwards."""
+        """Close files and connections. The store cannot be used afterwards."""

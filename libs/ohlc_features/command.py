@@ -12,26 +12,30 @@ from ohlc_core.service.local_runs import use_running_store
 from ohlc_core.service.settings import load
 from ohlc_core.version import __version__
 from ohlc_features.errors import StoreError
-from ohlc_features.reading.reader import FeatureReader
+from ohlc_features.reading.reader import FeatureReader, candle_range
 from ohlc_features.settings import FeatureStoreSettings
 
 _EPILOG = """
 Which store: FEATURE_STORE, FEATURE_STORE_URL, FEATURE_GROUP_NAME, FEATURE_GROUP_VERSION and the
 HOPSWORKS_* settings, as for the feature writer. Exit codes: 0 printed, 2 wrong arguments or
-settings, 1 the store could not be read.
+settings, 1 the store could not be read, or has nothing of that name.
 """
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Print or export features, and exit."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.what == "latest" and options.format == "parquet":
+        parser.error("--format parquet is for candles: a lake holds days, not newest rows")
     # Stopped half-way, the output is not whole.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    sys.exit(_run(_parser().parse_args(arguments)))
+    sys.exit(_run(options))
 
 
 def _run(options: argparse.Namespace) -> int:
-    products = options.product.split(",") if options.product else None
+    products = _products(options)
     try:
         if not options.url and (
             note := use_running_store(load(FeatureStoreSettings).model_fields_set)
@@ -48,8 +52,13 @@ def _run(options: argparse.Namespace) -> int:
                     options.start,
                     options.end,
                     fill_gaps=options.fill_gaps,
+                    include_incomplete=options.include_incomplete,
                 )
-        _deliver(frame, options)
+            missing = "" if frame.height else _what_there_is(reader, options)
+            if missing:
+                sys.stderr.write(f"features: {missing}\n")
+                return 1
+            _deliver(frame, options)
     except (SettingsError, ValueError) as error:
         sys.stderr.write(f"features: {error}\n")
         return 2
@@ -59,11 +68,38 @@ def _run(options: argparse.Namespace) -> int:
     return 0
 
 
+def _products(options: argparse.Namespace) -> list[str] | None:
+    return options.product.split(",") if options.product else None
+
+
+def _what_there_is(reader: FeatureReader, options: argparse.Namespace) -> str:
+    """Return what the store has where an asked-for name is none of it, else ""."""
+    keys = reader.keys()
+    if keys.is_empty():
+        return "the feature store has no complete candles yet"
+    asked = {
+        "exchange": [options.exchange],
+        "product_id": _products(options) or [],
+        "candle_interval": [options.interval],
+    }
+    for column, names in asked.items():
+        there = keys[column].unique().sort().to_list()
+        for name in names:
+            if name not in there:
+                what = column.removeprefix("candle_").removesuffix("_id")
+                return f"the feature store has no {what} {name!r}; it has {', '.join(there)}"
+        keys = keys.filter(pl.col(column).is_in(names or there))
+    return ""
+
+
 def _deliver(frame: pl.DataFrame, options: argparse.Namespace) -> None:
     if options.format == "parquet":
         from ohlc_features.reading.parquet import write_parquet
 
-        rows = write_parquet(frame, Path(options.out))
+        wanted = candle_range(
+            options.exchange, _products(options), options.interval, options.start, options.end
+        )
+        rows = write_parquet(frame, Path(options.out), wanted)
         sys.stdout.write(f"{rows} rows in {options.out}\n")
     elif options.format == "csv":
         sys.stdout.write(frame.write_csv())
@@ -105,6 +141,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--start", help="first window's start, e.g. 2026-09-21 or ...T10:00Z")
     parser.add_argument("--end", help="first window's start not wanted")
     parser.add_argument("--fill-gaps", action="store_true", help="flat rows for missing windows")
+    parser.add_argument(
+        "--include-incomplete", action="store_true", help="rows that may miss trades, too"
+    )
     parser.add_argument(
         "--format", choices=["table", "csv", "json", "parquet"], default="table", help="of output"
     )

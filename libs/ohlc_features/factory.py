@@ -4,31 +4,43 @@ from typing import TYPE_CHECKING
 
 from ohlc_features.base import FeatureStore
 from ohlc_features.errors import StoreRejectedError
+from ohlc_features.schema import Origin
 from ohlc_features.settings import FeatureStoreSettings
 
 if TYPE_CHECKING:
     from ohlc_features.reading.source import CandleSource
 
 
-def open_store(settings: FeatureStoreSettings) -> FeatureStore:
+def open_store(
+    settings: FeatureStoreSettings, *, origin: Origin = "live", write_incomplete: bool = False
+) -> FeatureStore:
     """Return the store FEATURE_STORE names; only its own libraries are imported.
 
+    Args:
+        settings: which store.
+        origin: what writes: ``live`` or ``backfill``.
+        write_incomplete: whether incomplete candles are stored for windows that are not held.
+
     Raises:
-        StoreUnavailableError: it can not be reached at the moment.
-        StoreRejectedError: it can not be opened.
+        StoreUnavailableError: it cannot be reached at the moment.
+        StoreRejectedError: it cannot be opened.
     """
     if settings.feature_store == "console":
         from ohlc_features.console.store import open_console
 
-        return open_console()
+        return open_console(write_incomplete=write_incomplete)
     if settings.feature_store == "hopsworks":
         from ohlc_features.hopsworks.store import HopsworksStore
 
-        return HopsworksStore(settings)
+        return HopsworksStore(settings, origin=origin, write_incomplete=write_incomplete)
     from ohlc_features.sql.store import LocalStore
 
     return LocalStore.open(
-        settings.feature_store_url, settings.feature_group_name, settings.feature_group_version
+        settings.feature_store_url,
+        settings.feature_group_name,
+        settings.feature_group_version,
+        origin=origin,
+        write_incomplete=write_incomplete,
     )
 
 

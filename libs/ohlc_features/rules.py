@@ -1,17 +1,22 @@
-"""Which candle of several stands for a window, and which can be kept at all. Pure rules."""
+"""Which of two candles of a window a store keeps, and which candles no store can keep.
 
-from collections.abc import Iterable
+Pure rules. `rank` is the one place of the replacement rule: it is asked of rows in memory and, as
+an expression, of the tables in SQL.
+"""
+
+import sys
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ohlc_core.domain.candle import Candle
 from ohlc_core.domain.decimals import MAX_EXPONENT
 from ohlc_core.domain.interval import Interval
+from ohlc_features.schema import SCHEMA_COLUMNS, FeatureRow, Kind, Origin
 
-_TEXTS = ("exchange", "product_id", "first_trade_id", "last_trade_id")
-_NUMBERS = ("open", "high", "low", "close", "volume", "vwap", "buy_volume")
-_COUNTS = ("trade_count", "revision")
+#: The origin of rows that a backfill wrote, as the column ``origin`` says it.
+BACKFILL: Origin = "backfill"
 
 
 class OnlineKey(NamedTuple):
@@ -31,62 +36,136 @@ class HistoryKey(NamedTuple):
     window_start: int
 
 
-def online_key(candle: Candle) -> OnlineKey:
-    """Return the key of the newest row ``candle`` may become."""
-    return OnlineKey(candle.exchange, candle.product_id, candle.interval)
+def rank(row: Any, origin: Any) -> tuple[Any, ...]:  # noqa: ANN401 - a row, or columns of SQL
+    """Return what decides between two candles of a window: the greater tuple stays.
 
+    More trades first, since trades of a window only ever get added; then the one that a backfill
+    found complete; then the higher revision; then the complete one. Of equal ones the later one
+    stays, so a repeated backfill repairs.
 
-def history_key(candle: Candle) -> HistoryKey:
-    """Return the key of ``candle`` in the history."""
-    return HistoryKey(candle.exchange, candle.product_id, candle.interval, candle.window_start_ms)
-
-
-def replaces(new: Candle, old: Candle) -> bool:
-    """Tell whether ``new`` takes the place of ``old``, a candle of the same window.
-
-    The higher revision does. Of equal revisions the complete one does; equal in both, the one
-    that came later, so that repeating a write changes nothing and repeating a backfill repairs.
+    Args:
+        row: a candle, a row, or a table's columns.
+        origin: ``live`` or ``backfill``, or the column of it.
     """
-    if new.revision != old.revision:
-        return new.revision > old.revision
-    return new.complete or not old.complete
+    return row.trade_count, (origin == BACKFILL) & row.complete, row.revision, row.complete
 
 
-def newest_revisions(candles: Iterable[Candle]) -> dict[HistoryKey, Candle]:
-    """Return the one candle that stands for each window."""
-    newest: dict[HistoryKey, Candle] = {}
-    for candle in candles:
-        key = history_key(candle)
-        old = newest.get(key)
-        if old is None or replaces(candle, old):
-            newest[key] = candle
-    return newest
+def replaces(new: FeatureRow, old: FeatureRow) -> bool:
+    """Return whether ``new`` takes the place of ``old``, the stored row of the same window.
+
+    A row that says the same takes no place: repeating a write changes nothing.
+    """
+    ranks = rank(new, new.origin), rank(old, old.origin)
+    if ranks[0] != ranks[1]:
+        return ranks[0] > ranks[1]
+    return new._replace(stored_at=old.stored_at) != old
 
 
-def newest_windows(candles: Iterable[Candle]) -> dict[OnlineKey, Candle]:
-    """Return the candle of each key's newest window; ``candles`` holds each window once."""
-    newest: dict[OnlineKey, Candle] = {}
-    for candle in candles:
-        key = online_key(candle)
-        old = newest.get(key)
-        if old is None or candle.window_start_ms > old.window_start_ms:
-            newest[key] = candle
+class Settled(NamedTuple):
+    """What a batch comes to.
+
+    Attributes:
+        rows: what each window that changes holds from now on.
+        incomplete: how many incomplete candles were left out, their windows not being held.
+    """
+
+    rows: dict[HistoryKey, FeatureRow]
+    incomplete: int
+
+
+def settle(
+    held: Mapping[HistoryKey, FeatureRow],
+    rows: Iterable[FeatureRow],
+    takes_incomplete: Callable[[FeatureRow], bool],
+) -> Settled:
+    """Return what a store comes to hold when ``rows`` arrive one after the other.
+
+    Args:
+        held: the store's rows of the same windows.
+        rows: in the order of arrival; repeats allowed.
+        takes_incomplete: whether an incomplete row is taken for a window that is not held.
+    """
+    changed: dict[HistoryKey, FeatureRow] = {}
+    left_out = 0
+    for row in rows:
+        key = HistoryKey._make(row[:4])
+        standing = changed.get(key) or held.get(key)
+        if standing is None:
+            if row.complete or takes_incomplete(row):
+                changed[key] = row
+            else:
+                left_out += 1
+        elif replaces(row, standing):
+            changed[key] = row
+    # What came back to what is held already is no change.
+    for key in [each for each in changed if each in held]:
+        if changed[key] == held[key]._replace(stored_at=changed[key].stored_at):
+            del changed[key]
+    return Settled(changed, left_out)
+
+
+def online_key(row: FeatureRow | HistoryKey) -> OnlineKey:
+    """Return the key of the newest row ``row`` may become."""
+    return OnlineKey(row.exchange, row.product_id, row.candle_interval)
+
+
+def newest_windows(rows: Iterable[FeatureRow]) -> dict[OnlineKey, FeatureRow]:
+    """Return the newest complete row of each key; ``rows`` holds each window once."""
+    newest: dict[OnlineKey, FeatureRow] = {}
+    for row in rows:
+        if row.complete:
+            old = newest.get(key := online_key(row))
+            if old is None or row.window_start > old.window_start:
+                newest[key] = row
     return newest
 
 
 def reason_to_reject(candle: Candle) -> str | None:
     """Return why no store could keep ``candle``, or None when every store can."""
-    return _wrong_text(candle) or _wrong_window(candle) or _wrong_number(candle)
+    for field, check in _CHECKS:
+        value = getattr(candle, field)
+        if value is not None and (defect := check(value)) is not None:
+            return f"{field} {defect}"
+    return _wrong_window(candle)
 
 
-def _wrong_text(candle: Candle) -> str | None:
-    for name in _TEXTS:
-        text = getattr(candle, name)
-        if text == "":
-            return f"{name} is empty"
-        if text is not None and "\0" in text:
-            return f"{name} holds a NUL character"  # Postgres has no room for one
+def _wrong_text(text: str) -> str | None:
+    if not text:
+        return "is empty"
+    return "holds a NUL character" if "\0" in text else None  # Postgres has no room for one
+
+
+def _wrong_count(count: int) -> str | None:
+    return None if 0 <= count < 1 << 31 else "is negative or out of range"
+
+
+def _wrong_number(number: Decimal) -> str | None:
+    # More digits than a double has are no reason to refuse a row: only what would become another
+    # number altogether, 0 or infinity.
+    if not number.is_finite() or (number and number.adjusted() > MAX_EXPONENT):
+        return "is no number in range"
+    if number and abs(float(number)) < sys.float_info.min:
+        return "is too small for a double, which would hold 0"
     return None
+
+
+def _wrong_time(time_ms: int) -> str | None:
+    return None if 0 <= time_ms < 1 << 53 else "is not a time since the Unix epoch"
+
+
+_CHECK_OF_KIND: dict[Kind, Callable[[Any], str | None]] = {
+    Kind.TEXT: _wrong_text,
+    Kind.TIME: _wrong_time,
+    Kind.DOUBLE: _wrong_number,
+    Kind.COUNT: _wrong_count,
+    Kind.FLAG: lambda _flag: None,
+}
+
+_CHECKS = tuple(
+    (column.about.field, _CHECK_OF_KIND[column.about.kind])
+    for column in SCHEMA_COLUMNS
+    if column.about.field
+)
 
 
 def _wrong_window(candle: Candle) -> str | None:
@@ -95,8 +174,6 @@ def _wrong_window(candle: Candle) -> str | None:
     except ValueError as error:
         return str(error)
     start, end = candle.window_start_ms, candle.window_end_ms
-    if not 0 <= start < 1 << 53:
-        return "window_start_ms is not a time since the Unix epoch"
     if (end - start) * 1_000 != interval_us:
         return "window_end_ms is not window_start_ms plus the interval"
     if start * 1_000 % interval_us:
@@ -107,17 +184,3 @@ def _wrong_window(candle: Candle) -> str | None:
 @lru_cache(maxsize=256)
 def _interval_us(text: str) -> int:
     return Interval.parse(text).us
-
-
-def _wrong_number(candle: Candle) -> str | None:
-    for name in _NUMBERS:
-        number: Decimal | None = getattr(candle, name)
-        if number is None:
-            continue
-        # Not decimals.in_range: more digits than a double has are no reason to refuse a row.
-        if not number.is_finite() or (number and number.adjusted() > MAX_EXPONENT):
-            return f"{name} is no number in range"
-    for name in _COUNTS:
-        if not 0 <= getattr(candle, name) < 1 << 31:
-            return f"{name} is negative or out of range"
-    return None

@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import Field, SecretStr, model_validator
 
+from ohlc_core.service.setting_groups import GraceMs
 from ohlc_core.service.settings import EnvSettings
 from ohlc_features.sql.url import store_url
 
@@ -66,3 +67,9 @@ class FeatureStoreSettings(EnvSettings):
                         f"{name.upper()} is not set, which FEATURE_STORE=hopsworks needs"
                     )
         return self
+
+
+class ReadingSettings(EnvSettings):
+    """When a candle counts as known to a reader."""
+
+    grace_ms: GraceMs = 1_000

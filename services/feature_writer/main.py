@@ -97,7 +97,11 @@ def _open_patiently(settings: WriterSettings, runtime: Runtime) -> FeatureStore 
     deadline = time.monotonic() + settings.feature_store_startup_timeout_seconds
     while not runtime.stop.is_set():
         try:
-            return open_store(settings)
+            return open_store(
+                settings,
+                origin="backfill" if settings.run_id else "live",
+                write_incomplete=settings.write_incomplete,
+            )
         except StoreRejectedError as error:
             raise FatalError(str(error)) from None
         except StoreUnavailableError as error:

@@ -140,11 +140,7 @@ class FeatureWriter:
             self._batch.rejected.append(record)
             return
         metrics.READ.inc()
-        if record.complete or self._settings.write_incomplete:
-            self._batch.candles.append(record)
-            return
-        # A window already stored whole stays as it is: see docs/feature-store.md.
-        metrics.SKIPPED.labels("incomplete-revision" if record.revision else "incomplete").inc()
+        self._batch.candles.append(record)
 
     def _flush(self) -> bool:
         """Keep the batch and commit it; return whether nothing is left to do."""
@@ -181,11 +177,12 @@ class FeatureWriter:
         batch.rejected.clear()
         if batch.candles:
             with metrics.WRITE_SECONDS.time():
-                self._store.write(batch.candles)
+                left_out = self._store.write(batch.candles)
             metrics.kept(batch.candles, is_live=not self._settings.run_id)
             newest = max(candle.window_end_ms for candle in batch.candles)
             self._newest_end_ms = max(newest, self._newest_end_ms)
-            metrics.WRITTEN.inc(len(batch.candles))
+            metrics.WRITTEN.inc(len(batch.candles) - left_out)
+            metrics.SKIPPED.labels("incomplete").inc(left_out)
             batch.candles.clear()
             metrics.BATCHES.inc()
             metrics.BUFFERED.set(0)

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ohlc_core.domain.candle import Candle
-from ohlc_features.rules import newest_revisions, newest_windows
-from ohlc_features.schema import FeatureRow, feature_row
+from ohlc_features.rules import newest_windows, settle
+from ohlc_features.schema import FeatureRow, Origin, feature_row
 
 
 class StoredRows(NamedTuple):
@@ -40,14 +40,21 @@ def stored_rows(path: Path, group: str = "ohlc_1") -> StoredRows:
         return StoredRows(history, latest)
 
 
-def expected_rows(candles: Iterable[Candle]) -> StoredRows:
-    """Return what must be in the store once ``candles`` were written: newest revisions only."""
-    newest = newest_revisions(candles)
-    history = [feature_row(newest[key]) for key in sorted(newest)]
-    latest = newest_windows(newest.values())
-    return StoredRows(history, [feature_row(latest[key]) for key in sorted(latest)])
+def expected_rows(
+    candles: Iterable[Candle], origin: Origin = "live", *, write_incomplete: bool = False
+) -> StoredRows:
+    """Return what must be in the store once ``candles`` were written, whenever that was."""
+    rows = [feature_row(candle, origin) for candle in candles]
+    standing = settle({}, rows, lambda _: write_incomplete).rows
+    latest = newest_windows(standing.values())
+    return StoredRows(
+        [standing[key]._replace(origin="live") for key in sorted(standing)],
+        [latest[key]._replace(origin="live") for key in sorted(latest)],
+    )
 
 
 def _row(values: tuple[object, ...]) -> FeatureRow:
+    """Return what the row says, without who wrote it when: what live and backfill share."""
     row = FeatureRow(*values)  # type: ignore[arg-type]
-    return row._replace(complete=bool(row.complete))
+    assert row.stored_at > 0
+    return row._replace(complete=bool(row.complete), origin="live", stored_at=0)

@@ -11,13 +11,13 @@ import msgspec
 from ohlc_backfill.verification.expected import ExpectedRows
 from ohlc_backfill.verification.stored import StoredCandles
 from ohlc_core.domain.interval import Interval
-from ohlc_features.schema import FeatureRow
+from ohlc_features.schema import CANDLE_COLUMNS, FeatureRow
 
 _CHUNK_ROWS = 5_000
 _EXAMPLES = 5
 
 #: What must be equal; ``revision`` tells how a candle came to be, not what it says.
-COMPARED = tuple(name for name in FeatureRow._fields if name not in ("revision",))
+COMPARED = tuple(name for name in CANDLE_COLUMNS if name != "revision")
 
 
 class Difference(msgspec.Struct, frozen=True):

@@ -12,7 +12,7 @@ from ohlc_core.domain.trade import ProductKey
 from ohlc_features.errors import StoreError
 from ohlc_features.factory import open_reading
 from ohlc_features.reading.source import CandleRange, CandleSource, Span
-from ohlc_features.schema import FeatureRow
+from ohlc_features.schema import FeatureRow, Kind, columns_of
 from ohlc_features.settings import FeatureStoreSettings
 from ohlc_history.sources.base import SourceError
 
@@ -55,13 +55,15 @@ class StoredCandles:
             raise SourceError(str(error)) from None
 
     def _read(self, key: ProductKey, interval: str, from_ms: int, to_ms: int) -> _Held:
-        wanted = CandleRange(key.exchange, (key.product_id,), interval, from_ms, to_ms)
+        wanted = CandleRange(
+            key.exchange, (key.product_id,), interval, from_ms, to_ms, include_incomplete=True
+        )
         try:
             frame = self._source.history(wanted)
         except StoreError as error:
             raise SourceError(str(error)) from None
         in_ms = frame.select(FeatureRow._fields).with_columns(
-            pl.col("window_start", "window_end").cast(pl.Int64)
+            pl.col(columns_of(Kind.TIME)).cast(pl.Int64)
         )
         return _Held(from_ms, to_ms, [FeatureRow._make(row) for row in in_ms.iter_rows()])
 

@@ -7,24 +7,28 @@ from typing import TextIO
 from ohlc_core.domain.candle import Candle
 from ohlc_core.messages.codec import encode_candle
 from ohlc_features.base import FeatureStore
+from ohlc_features.console.shown import shown_candles
 from ohlc_features.errors import StoreRejectedError
 
 
 class JsonLinesStore:
     """Writes each candle as one line, exactly the JSON of its ``ohlc`` record."""
 
-    def __init__(self, out: TextIO) -> None:
+    def __init__(self, out: TextIO, *, write_incomplete: bool = False) -> None:
         self._out = out
+        self._write_incomplete = write_incomplete
 
-    def write(self, candles: Sequence[Candle]) -> None:
-        """Print ``candles``, every revision of them.
+    def write(self, candles: Sequence[Candle]) -> int:
+        """Print ``candles``, every revision of them, and return how many were left out.
 
         Raises:
             StoreRejectedError: nobody reads the output any more.
         """
         try:
-            self._out.writelines(f"{encode_candle(candle).decode()}\n" for candle in candles)
+            shown = shown_candles(candles, write_incomplete=self._write_incomplete)
+            self._out.writelines(f"{encode_candle(candle).decode()}\n" for candle in shown)
             self._out.flush()
+            return len(candles) - len(shown)
         except OSError as error:
             raise StoreRejectedError(f"standard output was closed ({error.strerror})") from None
 
@@ -32,11 +36,11 @@ class JsonLinesStore:
         """Leave the output to its owner."""
 
 
-def open_console(out: TextIO | None = None) -> FeatureStore:
+def open_console(out: TextIO | None = None, *, write_incomplete: bool = False) -> FeatureStore:
     """Return the table when ``out`` (default: standard output) is a terminal, else JSON lines."""
     out = sys.stdout if out is None else out
     if not out.isatty():
-        return JsonLinesStore(out)
+        return JsonLinesStore(out, write_incomplete=write_incomplete)
     from ohlc_features.console.table import ConsoleTableStore
 
-    return ConsoleTableStore(out)
+    return ConsoleTableStore(out, write_incomplete=write_incomplete)

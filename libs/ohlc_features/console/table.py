@@ -11,7 +11,8 @@ from rich.table import Table
 from ohlc_core.domain.candle import Candle
 from ohlc_core.domain.decimals import canonical
 from ohlc_core.domain.interval import Interval
-from ohlc_features.rules import OnlineKey, online_key, replaces
+from ohlc_features.console.shown import shown_candles
+from ohlc_features.rules import OnlineKey, rank
 
 _NUMBERS = ("open", "high", "low", "close", "volume", "vwap", "trades")
 
@@ -19,21 +20,24 @@ _NUMBERS = ("open", "high", "low", "close", "volume", "vwap", "trades")
 class ConsoleTableStore:
     """Shows the newest candle of every product and interval, redrawn as candles come."""
 
-    def __init__(self, out: TextIO) -> None:
+    def __init__(self, out: TextIO, *, write_incomplete: bool = False) -> None:
+        self._write_incomplete = write_incomplete
         self._newest: dict[OnlineKey, Candle] = {}
         self._live = Live(
             self._table(), console=Console(file=out), auto_refresh=False, transient=False
         )
         self._live.start()
 
-    def write(self, candles: Sequence[Candle]) -> None:
-        """Show ``candles`` where they are the newest of their kind."""
-        for candle in candles:
-            key = online_key(candle)
+    def write(self, candles: Sequence[Candle]) -> int:
+        """Show ``candles`` that are the newest of their kind; return how many are left out."""
+        shown = shown_candles(candles, write_incomplete=self._write_incomplete)
+        for candle in shown:
+            key = OnlineKey(candle.exchange, candle.product_id, candle.interval)
             old = self._newest.get(key)
             if old is None or _is_newer(candle, old):
                 self._newest[key] = candle
         self._live.update(self._table(), refresh=True)
+        return len(candles) - len(shown)
 
     def close(self) -> None:
         """Leave the last table on the screen."""
@@ -54,7 +58,7 @@ class ConsoleTableStore:
 def _is_newer(new: Candle, old: Candle) -> bool:
     if new.window_start_ms != old.window_start_ms:
         return new.window_start_ms > old.window_start_ms
-    return replaces(new, old)
+    return rank(new, "live") >= rank(old, "live")
 
 
 def _order(candle: Candle) -> tuple[str, str, int]:

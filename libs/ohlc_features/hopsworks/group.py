@@ -4,26 +4,25 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ohlc_features.errors import StoreRejectedError
-from ohlc_features.schema import COLUMNS, EVENT_TIME, ONLINE_KEY, FeatureRow
+from ohlc_features.schema import COLUMNS, EVENT_TIME, ONLINE_KEY, FeatureRow, Kind, by_kind
 from ohlc_features.settings import FeatureStoreSettings
 
 if TYPE_CHECKING:
     import pandas
 
-_DOUBLES = ("open", "high", "low", "close", "volume", "vwap", "buy_volume")
-_BIGINTS = ("window_start", "window_end", "trade_count", "revision")
+_TYPES = {
+    Kind.TEXT: "string",
+    Kind.TIME: "bigint",
+    Kind.DOUBLE: "double",
+    Kind.COUNT: "bigint",
+    Kind.FLAG: "boolean",
+}
+
+#: The Hopsworks type of each column; numbers are as wide as Python's.
+FEATURE_TYPES = by_kind(_TYPES.__getitem__)
 
 #: Hours between materialisations into the offline store, by HOPSWORKS_MATERIALIZATION.
 _HOURS = {"hourly": 1, "daily": 24}
-
-
-def feature_type(column: str) -> str:
-    """Return the Hopsworks type of a column; numbers are as wide as Python's."""
-    if column in _DOUBLES:
-        return "double"
-    if column in _BIGINTS:
-        return "bigint"
-    return "boolean" if column == "complete" else "string"
 
 
 def open_group(store: Any, settings: FeatureStoreSettings) -> Any:  # noqa: ANN401 - not typed
@@ -61,12 +60,12 @@ def group_frame(rows: Sequence[FeatureRow]) -> "pandas.DataFrame":
 
     types = {"string": "string", "bigint": "int64", "double": "float64", "boolean": "bool"}
     frame = pd.DataFrame.from_records(rows, columns=list(COLUMNS))
-    return frame.astype({column: types[feature_type(column)] for column in COLUMNS})
+    return frame.astype({column: types[FEATURE_TYPES[column]] for column in COLUMNS})
 
 
 def _check(group: Any, name: str, version: int) -> None:  # noqa: ANN401
     found = {feature.name: feature.type for feature in group.features}
-    wanted = {column: feature_type(column) for column in COLUMNS}
+    wanted = FEATURE_TYPES
     different = sorted(
         column for column in found.keys() | wanted.keys() if found.get(column) != wanted.get(column)
     )

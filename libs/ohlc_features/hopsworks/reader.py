@@ -10,6 +10,7 @@ from ohlc_features.errors import StoreError, StoreRejectedError
 from ohlc_features.hopsworks.errors import hopsworks_error
 from ohlc_features.reading.frames import feature_frame
 from ohlc_features.reading.source import CandleRange, Span
+from ohlc_features.schema import ONLINE_KEY
 from ohlc_features.settings import FeatureStoreSettings
 
 
@@ -62,7 +63,27 @@ class HopsworksSource:
 
     def latest(self, wanted: CandleRange) -> pl.DataFrame:
         """Return the online rows of the range's products."""
+        wanted = wanted._replace(include_incomplete=False)
         return feature_frame(self._read(self._group.select_all(), self._of(wanted), online=True))
+
+    def versions(self, wanted: CandleRange) -> pl.DataFrame:
+        """Refuse: Hopsworks keeps no rows that were replaced.
+
+        Raises:
+            StoreRejectedError: always.
+        """
+        raise StoreRejectedError(
+            "served=True needs the rows that were replaced, which Hopsworks does not keep; "
+            "use as_of with delay"
+        )
+
+    def keys(self) -> pl.DataFrame:
+        """Return what has an online row."""
+        condition = self._group["window_start"] >= 0
+        query = self._group.select(list(ONLINE_KEY))
+        return (
+            self._read(query, condition, online=True).select(ONLINE_KEY).unique().sort(ONLINE_KEY)
+        )
 
     def last_start_known_at(self, wanted: CandleRange, moment_ms: int) -> int | None:
         """Return the earliest of the products' last windows that had ended by ``moment_ms``."""
@@ -93,6 +114,8 @@ class HopsworksSource:
         condition = (self._group["exchange"] == wanted.exchange) & (
             self._group["candle_interval"] == wanted.interval
         )
+        if not wanted.include_incomplete:
+            condition = condition & (self._group["complete"] == True)  # noqa: E712 - a filter
         if wanted.product_ids is None:
             return condition
         return condition & self._group["product_id"].isin(list(wanted.product_ids))

@@ -2,22 +2,30 @@
 
 import contextlib
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 
 from ohlc_core.domain.candle import Candle
 from ohlc_features.errors import StoreError, StoreRejectedError
 from ohlc_features.hopsworks.errors import hopsworks_error
 from ohlc_features.hopsworks.group import group_frame, open_group, open_view
 from ohlc_features.hopsworks.session import HopsworksSession
-from ohlc_features.rules import newest_revisions
-from ohlc_features.schema import feature_row
+from ohlc_features.memory import WrittenRows
+from ohlc_features.schema import FeatureRow, Origin, feature_row
 from ohlc_features.settings import FeatureStoreSettings
 
 
 class HopsworksStore:
     """Writes batches to a feature group, with one login for the life of the process."""
 
-    def __init__(self, settings: FeatureStoreSettings) -> None:
+    def __init__(
+        self,
+        settings: FeatureStoreSettings,
+        *,
+        origin: Origin = "live",
+        write_incomplete: bool = False,
+        now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+    ) -> None:
         """Log in and open the feature group; the first write creates what does not exist.
 
         Raises:
@@ -37,6 +45,9 @@ class HopsworksStore:
             self._session.close()
             raise self._meaning(error) from None
         self._settings = settings
+        self._origin = origin
+        self._now_ms = now_ms
+        self._written = WrittenRows(write_incomplete=write_incomplete)
         self._has_view = False
         self._options = {
             "start_offline_materialization": settings.hopsworks_materialization == "each-batch",
@@ -49,17 +60,29 @@ class HopsworksStore:
             "online_ingestion_options": {"upsert_if_newer": True},
         }
 
-    def write(self, candles: Sequence[Candle]) -> None:
+    def write(self, candles: Sequence[Candle]) -> int:
         """Insert ``candles`` and wait until the ingestion topic has them all.
+
+        The backend keeps what came last. So what this process wrote is remembered, and a candle
+        that must not take its place is not sent.
+
+        Returns:
+            How many incomplete candles were left out.
 
         Raises:
             StoreUnavailableError: some may be kept; the same call may succeed later.
             StoreRejectedError: they will not be kept.
         """
-        newest = newest_revisions(candles)
-        if not newest:
-            return
-        rows = sorted(map(feature_row, newest.values()), key=lambda row: row.window_end)
+        now = self._now_ms()
+        changes, incomplete = self._written.changes(
+            [feature_row(candle, self._origin, now) for candle in candles]
+        )
+        if changes:
+            self._insert(sorted(changes, key=lambda row: row.window_end))
+            self._written.written(changes)
+        return incomplete
+
+    def _insert(self, rows: Sequence[FeatureRow]) -> None:
         try:
             with contextlib.redirect_stdout(sys.stderr):
                 self._group.insert(

@@ -1,42 +1,66 @@
 """The one shape in which features reach models, whatever store they come from."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import polars as pl
 
-from ohlc_features.schema import COLUMNS, HISTORY_KEY
+from ohlc_features.schema import COLUMNS, HISTORY_KEY, Kind, by_kind, columns_of
 
 #: Times in the frames: ms since the Unix epoch in the stores, UTC datetimes here.
 TIME = pl.Datetime("ms", "UTC")
 
-_DOUBLES = ("open", "high", "low", "close", "volume", "vwap", "buy_volume")
-
-_TYPES: dict[str, pl.DataType] = {
-    **dict.fromkeys(("exchange", "product_id", "candle_interval"), pl.String()),
-    **dict.fromkeys(("window_start", "window_end"), TIME),
-    **dict.fromkeys(_DOUBLES, pl.Float64()),
-    **dict.fromkeys(("trade_count", "revision"), pl.Int64()),
-    **dict.fromkeys(("first_trade_id", "last_trade_id"), pl.String()),
-    "complete": pl.Boolean(),
+_TYPES: dict[Kind, pl.DataType] = {
+    Kind.TEXT: pl.String(),
+    Kind.TIME: TIME,
+    Kind.DOUBLE: pl.Float64(),
+    Kind.COUNT: pl.Int64(),
+    Kind.FLAG: pl.Boolean(),
 }
 
-SCHEMA = pl.Schema({column: _TYPES[column] for column in COLUMNS})
+SCHEMA = pl.Schema(by_kind(_TYPES.__getitem__))
+
+#: What bulk readers get in place of null, so that they see a column's type: no id is empty, and
+#: no volume negative.
+STAND_IN_FOR_NULL: dict[str, str | float] = {
+    **dict.fromkeys(columns_of(Kind.TEXT, nullable=True), ""),
+    **dict.fromkeys(columns_of(Kind.DOUBLE, nullable=True), -1.0),
+}
+
+_TIMES = columns_of(Kind.TIME)
+_FLAGS = frozenset(columns_of(Kind.FLAG))
 
 
-def feature_frame(raw: pl.DataFrame) -> pl.DataFrame:
+def feature_frame(raw: pl.DataFrame, *, is_sorted: bool = False) -> pl.DataFrame:
     """Return a store's rows with the schema's columns and types, in the order of their keys.
 
-    A driver that infers types from the rows sees none in a column of nulls, and 0 and 1 in a
-    boolean one; an empty text stands for null, as no id is empty, and a
-    negative buy_volume, as no volume is.
+    Args:
+        raw: a driver that infers types from the rows sees none in a column of nulls, and 0 and 1
+            in a boolean one; `STAND_IN_FOR_NULL` stands for null.
+        is_sorted: whether the rows are in the order of their keys already.
     """
-    return (
-        raw.select(COLUMNS)
+    frame = (
+        raw.lazy()
+        .select(COLUMNS)
         .cast(SCHEMA)
         .with_columns(
-            *(
-                pl.when(pl.col(column) != "").then(pl.col(column)).alias(column)
-                for column in ("first_trade_id", "last_trade_id")
-            ),
-            pl.when(pl.col("buy_volume") >= 0).then(pl.col("buy_volume")).alias("buy_volume"),
+            pl.when(pl.col(column) != stand_in).then(pl.col(column)).alias(column)
+            for column, stand_in in STAND_IN_FOR_NULL.items()
         )
-        .sort(HISTORY_KEY)
+        .collect()
     )
+    return frame if is_sorted else frame.sort(HISTORY_KEY)
+
+
+def frame_of_rows(rows: Sequence[tuple[Any, ...]]) -> pl.DataFrame:
+    """Return a few rows, in the schema's order of columns, as a frame; quicker than inferring."""
+    values = zip(*rows, strict=True) if rows else ((),) * len(COLUMNS)
+    series = []
+    for (name, kind), column in zip(SCHEMA.items(), values, strict=True):
+        if name in _TIMES:
+            series.append(pl.Series(name, column, pl.Int64).cast(kind))
+        elif name in _FLAGS:
+            series.append(pl.Series(name, map(bool, column), pl.Boolean))
+        else:
+            series.append(pl.Series(name, column, kind))
+    return pl.DataFrame(series)

@@ -1,4 +1,4 @@
-"""What a store must be able to tell for the reader."""
+"""What a store must provide for the reader."""
 
 from typing import NamedTuple, Protocol
 
@@ -12,6 +12,7 @@ class CandleRange(NamedTuple):
         product_ids: None means every product.
         start_ms: None means from the first.
         end_ms: None means to the last.
+        include_incomplete: whether rows that may miss trades are wanted, too.
     """
 
     exchange: str
@@ -19,6 +20,7 @@ class CandleRange(NamedTuple):
     interval: str
     start_ms: int | None = None
     end_ms: int | None = None
+    include_incomplete: bool = False
 
 
 class Span(NamedTuple):
@@ -31,14 +33,20 @@ class Span(NamedTuple):
 class CandleSource(Protocol):
     """One store, read as frames with `ohlc_features.reading.frames.SCHEMA`.
 
-    Each call raises StoreUnavailableError or StoreRejectedError when the store can not answer.
+    Each call raises StoreUnavailableError or StoreRejectedError when the store cannot answer.
     """
 
     def history(self, wanted: CandleRange) -> pl.DataFrame:
         """Return the candles of the range, in the order of product and time."""
 
     def latest(self, wanted: CandleRange) -> pl.DataFrame:
-        """Return the newest candle of each product of the range; its times do not matter."""
+        """Return the newest complete candle of each product; the range's times do not matter."""
+
+    def versions(self, wanted: CandleRange) -> pl.DataFrame:
+        """Return every row that the range's windows ever had, complete or not.
+
+        The column ``replaced_at`` says when another row took its place, null where none has.
+        """
 
     def last_start_known_at(self, wanted: CandleRange, moment_ms: int) -> int | None:
         """Return the earliest, over products, of the last windows that had ended by a moment.
@@ -50,5 +58,8 @@ class CandleSource(Protocol):
     def span(self, exchange: str, product_id: str, interval: str | None = None) -> Span | None:
         """Return what the store holds of the product (of one interval), or None."""
 
+    def keys(self) -> pl.DataFrame:
+        """Return which ``exchange``, ``product_id`` and ``candle_interval`` have a newest row."""
+
     def close(self) -> None:
-        """Let go of the store."""
+        """Close the connections."""

@@ -1,22 +1,20 @@
-"""Opening the database of the local store, and telling its errors apart."""
+"""The database of the local store: its transactions, and what its errors mean."""
 
-import sqlite3
-from pathlib import Path
-from typing import Any
-from urllib.parse import quote
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-from sqlalchemy import URL, Engine, QueuePool, create_engine, event
+from sqlalchemy import URL, Connection, Dialect, Engine
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from ohlc_features.errors import StoreError, StoreRejectedError, StoreUnavailableError
-
-#: Seconds SQLite waits for another writer, or for a reader that blocks a checkpoint, before it
-#: says "database is locked"; short enough to leave a consumer time to poll.
-_LOCK_TIMEOUT_SECONDS = 5
-
-#: The write-ahead log is cut back to this size after a checkpoint; without it, one long reader
-#: would leave a log of its largest size for ever.
-_LOG_SIZE_LIMIT_BYTES = 64 * 1024 * 1024
+from ohlc_features.sql.postgres import (
+    ANSWER_SECONDS,
+    AnswerDeadline,
+    limit_transaction,
+    postgres_engine,
+)
+from ohlc_features.sql.sqlite_files import reading_engine, writing_engine
+from ohlc_features.sql.url import shown_url
 
 _PASSING_SQLITE_ERRORS = (
     "SQLITE_BUSY",
@@ -29,81 +27,92 @@ _PASSING_SQLITE_ERRORS = (
 )
 
 # Postgres' classes of errors that pass: connection, transaction rollback (deadlock), resources,
-# operator intervention (shutdown, starting up), system errors.
+# operator intervention (shutdown, starting up, statement_timeout), system errors.
 _PASSING_POSTGRES_CLASSES = ("08", "40", "53", "57", "58")
-_FATAL_POSTGRES_TEXTS = ("authentication failed", "does not exist", "no password supplied")
+# lock_timeout, and a server that is read-only during a failover.
+_PASSING_POSTGRES_STATES = ("55P03", "25006")
+_FATAL_POSTGRES_TEXTS = (
+    "authentication failed",
+    "does not exist",
+    "no password supplied",
+    "no such database",  # PgBouncer's word
+)
+
+
+class Database:
+    """A writer's connection to the database.
+
+    Raises:
+        StoreRejectedError: the folder cannot be created, or the driver is not installed.
+    """
+
+    def __init__(self, url: URL) -> None:
+        self._url = url
+        self._engine = open_engine(url)
+        self._deadline = None if _is_sqlite(url) else AnswerDeadline(self._engine)
+
+    @property
+    def dialect(self) -> Dialect:
+        """The SQL it speaks."""
+        return self._engine.dialect
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """Begin a transaction; it is committed at the end, or rolled back at an error.
+
+        On Postgres each step has `ANSWER_SECONDS`, then the connection is broken off.
+        """
+        if self._deadline is None:
+            with self._engine.begin() as connection:
+                yield connection
+            return
+        with self._deadline.guard(), self._engine.begin() as connection:
+            limit_transaction(connection)
+            yield connection
+            self._deadline.extend()
+
+    def extend_deadline(self) -> None:
+        """Give the next step of a transaction the full time."""
+        if self._deadline is not None:
+            self._deadline.extend()
+
+    def meaning(self, error: SQLAlchemyError) -> StoreError:
+        """Return what ``error`` means to the caller."""
+        if self._deadline is not None and self._deadline.has_expired:
+            return StoreUnavailableError(
+                f"feature store {shown_url(self._url)}: the server did not answer for "
+                f"{ANSWER_SECONDS:g} s"
+            )
+        return store_error(error, self._url)
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._engine.dispose()
 
 
 def open_engine(url: URL, *, read_only: bool = False) -> Engine:
     """Return an engine for ``url``; a SQLite file's folder is created unless it is only read.
 
     Raises:
-        StoreRejectedError: the folder can not be created, or the driver is not installed.
+        StoreRejectedError: the folder cannot be created or read, or the driver is not installed.
     """
-    if url.get_backend_name() == "sqlite":
-        return _sqlite_reader(url) if read_only else _sqlite(url)
-    try:
-        # Positional parameters, so that both databases take the same rows.
-        return create_engine(
-            url, paramstyle="format", pool_pre_ping=True, connect_args={"connect_timeout": 5}
-        )
-    except ModuleNotFoundError as error:
-        raise StoreRejectedError(
-            f"FEATURE_STORE_URL names Postgres, but {error.name} is not installed; "
-            "install the extra: pip install 'ohlc-pipeline[postgres]'"
-        ) from None
-
-
-def _sqlite(url: URL) -> Engine:
-    path = Path(url.database or "")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StoreRejectedError(
-            f"the folder of the feature store, {path.parent}, can not be created "
-            f"({error.strerror}); make it writable or change FEATURE_STORE_URL"
-        ) from None
-    engine = create_engine(url, connect_args={"timeout": _LOCK_TIMEOUT_SECONDS})
-    event.listen(engine, "connect", _prepare_sqlite)
-    return engine
-
-
-def sqlite_read_only_uri(url: URL) -> str:
-    """Return SQLite's own name of the file, opened such that nothing of it can be changed."""
-    return f"file:{quote(url.database or '')}?mode=ro"
-
-
-def _sqlite_reader(url: URL) -> Engine:
-    database = sqlite_read_only_uri(url)
-
-    def connect() -> sqlite3.Connection:
-        # Any thread may use it, one at a time: the pool sees to that.
-        return sqlite3.connect(
-            database, uri=True, timeout=_LOCK_TIMEOUT_SECONDS, check_same_thread=False
-        )
-
-    return create_engine("sqlite://", creator=connect, poolclass=QueuePool)
-
-
-def _prepare_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401 - a DBAPI connection
-    """Readers never wait for the writer; a commit survives a power cut, as offsets follow it."""
-    cursor = connection.cursor()
-    try:
-        cursor.execute("PRAGMA journal_mode=WAL")
-        cursor.execute("PRAGMA synchronous=FULL")
-        cursor.execute(f"PRAGMA journal_size_limit={_LOG_SIZE_LIMIT_BYTES}")
-    finally:
-        cursor.close()
+    if _is_sqlite(url):
+        return reading_engine(url) if read_only else writing_engine(url)
+    return postgres_engine(url)
 
 
 def store_error(error: SQLAlchemyError, url: URL) -> StoreError:
     """Return what ``error`` means to the caller, in one line that names the database."""
-    shown = url.render_as_string(hide_password=True)
+    shown = shown_url(url)
     if not isinstance(error, DBAPIError):
         return StoreRejectedError(f"feature store {shown}: {_one_line(error)}")
     text = f"feature store {shown}: {_one_line(error.orig)}"
-    passes = _passes_sqlite if url.get_backend_name() == "sqlite" else _passes_postgres
+    passes = _passes_sqlite if _is_sqlite(url) else _passes_postgres
     return StoreUnavailableError(text) if passes(error) else StoreRejectedError(text)
+
+
+def _is_sqlite(url: URL) -> bool:
+    return url.get_backend_name() == "sqlite"
 
 
 def _passes_sqlite(error: DBAPIError) -> bool:
@@ -114,7 +123,7 @@ def _passes_sqlite(error: DBAPIError) -> bool:
 def _passes_postgres(error: DBAPIError) -> bool:
     state = getattr(error.orig, "sqlstate", None)
     if state is not None:
-        return str(state).startswith(_PASSING_POSTGRES_CLASSES)
+        return str(state).startswith((*_PASSING_POSTGRES_CLASSES, *_PASSING_POSTGRES_STATES))
     # Without a state nothing was said by the server's SQL layer: it is about the connection.
     return not any(text in str(error.orig) for text in _FATAL_POSTGRES_TEXTS)
 

@@ -9,7 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ohlc_features.errors import StoreRejectedError
 from ohlc_features.sql.engine import open_engine, store_error
-from ohlc_features.sql.url import store_url
+from ohlc_features.sql.url import shown_url, store_url
 
 #: The market of a demo.
 SIMULATED = "simulated"
@@ -50,7 +50,7 @@ def claim_market(url: str, exchange: str, market: str) -> None:
             known = _markets(connection)
             if held := _other_market(connection, known, exchange, market):
                 raise MixedMarketsError(
-                    f"the store {address.render_as_string()} holds candles of {held} and would "
+                    f"the store {shown_url(address)} holds candles of {held} and would "
                     f"get those of {market or 'files'}; set FEATURE_STORE_URL to another store"
                 )
             if market and exchange not in known:

@@ -1,111 +1,107 @@
-"""Reading the local store: SQLite through Arrow, Postgres through its driver."""
+"""Reading the local store: SQLite through its own connections, Postgres through its driver."""
 
-from pathlib import Path
 from typing import Any
 
 import polars as pl
-from sqlalchemy import ColumnElement, Select, Table, func, select
+from sqlalchemy import inspect
 from sqlalchemy.exc import SQLAlchemyError
 
-from ohlc_features.errors import StoreRejectedError
-from ohlc_features.reading.frames import feature_frame
+from ohlc_features.reading.frames import TIME, feature_frame, frame_of_rows
 from ohlc_features.reading.source import CandleRange, Span
-from ohlc_features.sql.engine import open_engine, sqlite_read_only_uri, store_error
+from ohlc_features.schema import ONLINE_KEY, REPLACED_AT
+from ohlc_features.sql.engine import open_engine, store_error
+from ohlc_features.sql.queries import Queries, Query
+from ohlc_features.sql.sqlite_reader import SqliteReader
+from ohlc_features.sql.store import check_columns
 from ohlc_features.sql.tables import FeatureTables
 from ohlc_features.sql.url import store_url
 
-_IDS = ("first_trade_id", "last_trade_id")
-
 
 class LocalSource:
-    """The tables at FEATURE_STORE_URL. A writer may be writing to them meanwhile."""
+    """The tables at FEATURE_STORE_URL. A writer may be writing to them meanwhile.
+
+    Raises:
+        StoreUnavailableError: the database cannot be reached at the moment.
+        StoreRejectedError: there is no store, or one of an older version.
+    """
 
     def __init__(self, url: str, group: str, version: int) -> None:
         self._url = store_url(url)
-        self._is_sqlite = self._url.get_backend_name() == "sqlite"
-        self._tables = FeatureTables(group, version)
-        path = Path(self._url.database or "")
-        if self._is_sqlite and not path.is_file():
-            raise StoreRejectedError(
-                f"there is no feature store at {path}; run the feature writer first, or correct "
-                "FEATURE_STORE_URL"
-            )
         self._engine = open_engine(self._url, read_only=True)
+        is_sqlite = self._url.get_backend_name() == "sqlite"
+        self._sqlite = SqliteReader(self._url) if is_sqlite else None
+        self._tables = FeatureTables(group, version)
+        self._queries = Queries(self._tables, self._engine.dialect)
+        try:
+            self._check()
+        except BaseException:
+            self.close()
+            raise
+
+    def _check(self) -> None:
+        """Refuse tables of an older version in words, before a query stumbles over them."""
+        try:
+            with self._engine.connect() as connection:
+                if not inspect(connection).has_table(self._tables.history.name):
+                    return  # a writer may be about to make it
+                for table in self._tables.metadata.tables.values():
+                    check_columns(connection, table)
+        except SQLAlchemyError as error:
+            raise store_error(error, self._url) from None
 
     def history(self, wanted: CandleRange) -> pl.DataFrame:
         """Return the candles of the range."""
-        table = self._tables.history
-        query = _rows(table).where(*_of(wanted, table))
-        if wanted.start_ms is not None:
-            query = query.where(table.c.window_start >= wanted.start_ms)
-        if wanted.end_ms is not None:
-            query = query.where(table.c.window_start < wanted.end_ms)
-        return feature_frame(self._read(query))
+        is_sorted = self._sqlite is not None  # Postgres orders texts by the language
+        return feature_frame(self._frame(self._queries.history(wanted)), is_sorted=is_sorted)
 
     def latest(self, wanted: CandleRange) -> pl.DataFrame:
-        """Return the newest candle of each product of the range."""
-        table = self._tables.latest
-        query = _rows(table).where(*_of(wanted, table))
-        if self._is_sqlite:
-            # A few rows: the connection at hand is quicker than a bulk reader's start.
-            return feature_frame(self._read_slowly(query))
-        return feature_frame(self._read(query))
+        """Return the newest complete candle of each product of the range."""
+        rows = self._rows(self._queries.latest(wanted))
+        rows.sort()
+        return frame_of_rows(rows)
+
+    def versions(self, wanted: CandleRange) -> pl.DataFrame:
+        """Return every row that the range's windows ever had."""
+        raw = self._frame(self._queries.versions(wanted))
+        replaced = raw[REPLACED_AT].cast(pl.Int64).replace(0, None).cast(TIME)
+        return feature_frame(raw, is_sorted=True).with_columns(replaced)
 
     def last_start_known_at(self, wanted: CandleRange, moment_ms: int) -> int | None:
         """Return the earliest of the products' last windows that had ended by ``moment_ms``."""
-        table = self._tables.history
-        last = (
-            select(func.max(table.c.window_start).label("start"))
-            .where(*_of(wanted, table), table.c.window_end <= moment_ms)
-            .group_by(table.c.product_id)
-            .subquery()
-        )
-        frame = self._read_slowly(select(func.min(last.c.start).label("start")))
-        start = frame["start"].item()
-        return None if start is None else int(start)
+        starts = self._rows(self._queries.last_starts(wanted, moment_ms))
+        return min((int(start) for (start,) in starts), default=None)
 
     def span(self, exchange: str, product_id: str, interval: str | None = None) -> Span | None:
         """Return what the store holds of the product (of one interval), or None."""
-        c = self._tables.history.c
-        query = select(
-            func.min(c.window_start).label("first"), func.max(c.window_end).label("end")
-        ).where(c.exchange == exchange, c.product_id == product_id)
-        if interval is not None:
-            query = query.where(c.candle_interval == interval)
-        first, end = self._read_slowly(query).row(0)
+        ((first, end),) = self._rows(self._queries.span(exchange, product_id, interval))
         return None if first is None else Span(int(first), int(end))
+
+    def keys(self) -> pl.DataFrame:
+        """Return what has a newest row."""
+        rows = self._rows(self._queries.keys())
+        return pl.DataFrame(rows, schema=dict.fromkeys(ONLINE_KEY, pl.String), orient="row")
 
     def close(self) -> None:
         """Close the connections."""
         self._engine.dispose()
+        if self._sqlite is not None:
+            self._sqlite.close()
 
-    def _read(self, query: Select[Any]) -> pl.DataFrame:
-        """Return a query's rows; from SQLite ten times faster than row by row."""
-        if not self._is_sqlite:
-            return self._read_slowly(query)
-        from adbc_driver_manager import DatabaseError
-        from adbc_driver_sqlite import dbapi
-
-        compiled = query.compile(
-            dialect=self._engine.dialect, compile_kwargs={"render_postcompile": True}
-        )
-        names = getattr(compiled, "positiontup", None) or ()
-        values = tuple(compiled.params[name] for name in names)
-        try:
-            with (
-                dbapi.connect(sqlite_read_only_uri(self._url)) as connection,
-                connection.cursor() as cursor,
-            ):
-                cursor.execute(str(compiled), values)
-                frame: pl.DataFrame = cursor.fetch_polars()
-                return frame
-        except DatabaseError as error:
-            raise StoreRejectedError(f"feature store {self._url.database}: {error}") from None
-
-    def _read_slowly(self, query: Select[Any]) -> pl.DataFrame:
+    def _rows(self, query: Query) -> list[tuple[Any, ...]]:
+        if self._sqlite is not None:
+            return self._sqlite.rows(query)
         try:
             with self._engine.connect() as connection:
-                result = connection.execute(query)
+                return [tuple(row) for row in connection.exec_driver_sql(*query)]
+        except SQLAlchemyError as error:
+            raise store_error(error, self._url) from None
+
+    def _frame(self, query: Query) -> pl.DataFrame:
+        if self._sqlite is not None:
+            return self._sqlite.frame(query)
+        try:
+            with self._engine.connect() as connection:
+                result = connection.exec_driver_sql(*query)
                 return pl.DataFrame(
                     [tuple(row) for row in result],
                     schema=list(result.keys()),
@@ -114,30 +110,3 @@ class LocalSource:
                 )
         except SQLAlchemyError as error:
             raise store_error(error, self._url) from None
-
-
-def _rows(table: Table) -> Select[Any]:
-    """Select every column; ids and buy_volume never null; see `feature_frame`.
-
-    SQLite's values have types and its columns have none, so a bulk reader takes a column's type
-    from its first rows and refuses a text after a thousand nulls.
-    """
-    columns: list[ColumnElement[Any]] = []
-    for column in table.columns:
-        if column.name in _IDS:
-            columns.append(func.coalesce(column, "").label(column.name))
-        elif column.name == "buy_volume":
-            columns.append(func.coalesce(column, -1.0).label(column.name))
-        else:
-            columns.append(column)
-    return select(*columns)
-
-
-def _of(wanted: CandleRange, table: Table) -> list[ColumnElement[bool]]:
-    conditions = [
-        table.c.exchange == wanted.exchange,
-        table.c.candle_interval == wanted.interval,
-    ]
-    if wanted.product_ids is not None:
-        conditions.append(table.c.product_id.in_(wanted.product_ids))
-    return conditions

@@ -1,41 +1,91 @@
-"""The local feature store: two tables in SQLite (default, no server) or Postgres."""
+"""The local feature store: three tables in SQLite (default, no server) or Postgres."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 
 from sqlalchemy import Connection, Table, inspect
 from sqlalchemy.exc import SQLAlchemyError
 
 from ohlc_core.domain.candle import Candle
-from ohlc_features.errors import StoreError, StoreRejectedError
-from ohlc_features.rules import newest_revisions, newest_windows
-from ohlc_features.schema import COLUMNS, feature_values
-from ohlc_features.sql.engine import open_engine, store_error
-from ohlc_features.sql.tables import FeatureTables, upsert_history, upsert_latest
+from ohlc_features.errors import StoreError, StoreRejectedError, StoreUnavailableError
+from ohlc_features.rules import HistoryKey, OnlineKey, newest_windows, online_key, settle
+from ohlc_features.schema import FeatureRow, Origin, feature_row
+from ohlc_features.sql.engine import Database
+from ohlc_features.sql.ranges import ranges_of
+from ohlc_features.sql.stamps import Stamps
+from ohlc_features.sql.statements import Statements
+from ohlc_features.sql.tables import FeatureTables
 from ohlc_features.sql.url import store_url
+
+_RANGES_AT_ONCE = 500
+_ROWS_AT_ONCE = 5_000
+_ATTEMPTS = 5
+
+_Held = dict[HistoryKey, FeatureRow]
+
+
+class _OvertakenError(Exception):
+    """Another writer wrote one of the windows between our look and our write."""
+
+
+def _wall_clock_ms() -> int:
+    return time.time_ns() // 1_000_000
 
 
 class LocalStore:
-    """History and newest rows, written in one transaction a batch.
+    """History, newest and replaced rows, written in one transaction a batch.
 
     Open it with `LocalStore.open`; readers in other processes need nothing but the database.
+
+    Args:
+        url, group, version: FEATURE_STORE_URL, FEATURE_GROUP_NAME and FEATURE_GROUP_VERSION.
+        origin: what writes: ``live`` or ``backfill``.
+        write_incomplete: whether incomplete candles are stored for windows that are not held.
+        now_ms: the clock of ``stored_at`` and ``replaced_at``.
     """
 
-    def __init__(self, url: str, group: str, version: int) -> None:
-        self._url = store_url(url)
+    def __init__(
+        self,
+        url: str,
+        group: str,
+        version: int,
+        *,
+        origin: Origin = "live",
+        write_incomplete: bool = False,
+        now_ms: Callable[[], int] = _wall_clock_ms,
+    ) -> None:
         self._tables = FeatureTables(group, version)
-        self._engine = open_engine(self._url)
-        self._upsert_history = upsert_history(self._tables, self._engine.dialect)
-        self._upsert_latest = upsert_latest(self._tables, self._engine.dialect)
+        self._database = Database(store_url(url))
+        self._statements = Statements(self._tables, self._database.dialect)
+        self._origin = origin
+        self._write_incomplete = write_incomplete
+        self._stamps = Stamps(now_ms)
 
     @classmethod
-    def open(cls, url: str, group: str, version: int) -> "LocalStore":
+    def open(
+        cls,
+        url: str,
+        group: str,
+        version: int,
+        *,
+        origin: Origin = "live",
+        write_incomplete: bool = False,
+        now_ms: Callable[[], int] = _wall_clock_ms,
+    ) -> "LocalStore":
         """Open the database at ``url`` and create what is missing in it.
 
         Raises:
-            StoreUnavailableError: it can not be reached or is locked at the moment.
-            StoreRejectedError: it can not be opened, or holds other tables of these names.
+            StoreUnavailableError: it cannot be reached or is locked at the moment.
+            StoreRejectedError: it cannot be opened, or holds other tables of these names.
         """
-        store = cls(url, group, version)
+        store = cls(
+            url,
+            group,
+            version,
+            origin=origin,
+            write_incomplete=write_incomplete,
+            now_ms=now_ms,
+        )
         try:
             store._prepare()
         except BaseException:
@@ -45,53 +95,142 @@ class LocalStore:
 
     def _prepare(self) -> None:
         try:
-            with self._engine.begin() as connection:
-                self._tables.metadata.create_all(connection)
+            with self._database.transaction() as connection:
+                # Looked at before anything is created: an index on an older table would fail.
                 for table in self._tables.metadata.tables.values():
-                    _check_columns(connection, table)
+                    check_columns(connection, table)
+                self._tables.metadata.create_all(connection)
         except SQLAlchemyError as error:
-            raise self._at_start(store_error(error, self._url)) from None
+            raise self._at_start(self._database.meaning(error)) from None
 
     def _at_start(self, error: StoreError) -> StoreError:
-        """A file that can not be opened passes while a disk is away, but not at the start."""
+        """A file that cannot be opened passes while a disk is away, but not at the start."""
         if "unable to open database file" in str(error):
             return StoreRejectedError(
                 f"{error}; make the folder writable or change FEATURE_STORE_URL"
             )
         return error
 
-    def write(self, candles: Sequence[Candle]) -> None:
-        """Upsert the history and the newest rows of ``candles`` in one transaction.
+    def write(self, candles: Sequence[Candle]) -> int:
+        """Bring the tables to what ``candles`` make of them, in one transaction.
+
+        Returns:
+            How many incomplete candles were left out, their windows not being held.
 
         Raises:
             StoreUnavailableError: nothing was written; the same call may succeed later.
             StoreRejectedError: nothing was written, and nothing will be.
         """
-        newest = newest_revisions(candles)
-        if not newest:
+        for _ in range(_ATTEMPTS):
+            try:
+                return self._write(candles)
+            except _OvertakenError:
+                continue  # the next look sees what the other one wrote
+            except SQLAlchemyError as error:
+                # A connection that met a full disk or a lost server is not to be trusted again.
+                self._database.close()
+                raise self._database.meaning(error) from None
+        raise StoreUnavailableError("other writers keep writing the same windows")
+
+    def _write(self, candles: Sequence[Candle]) -> int:
+        if not candles:
+            return 0
+        with self._database.transaction() as connection:
+            stamp = self._stamps.next()
+            rows = [feature_row(candle, self._origin, stamp) for candle in candles]
+            held = self._held(connection, rows)
+            settled = settle(held, rows, lambda _: self._write_incomplete)
+            # In the order of the key: the pages of the table are touched one after the other.
+            changed = sorted(settled.rows)
+            replaced = [key for key in changed if key in held]
+            self._keep_replaced(connection, replaced, stamp)
+            self._change_history(connection, settled.rows, held)
+            self._change_latest(connection, settled.rows, held)
+        self._correct_stamp(stamp, changed, replaced)
+        return settled.incomplete
+
+    def _held(self, connection: Connection, rows: Sequence[FeatureRow]) -> _Held:
+        ranges = ranges_of(HistoryKey._make(row[:4]) for row in rows)
+        held: _Held = {}
+        for begin in range(0, len(ranges), _RANGES_AT_ONCE):
+            part = ranges[begin : begin + _RANGES_AT_ONCE]
+            values = tuple(value for each in part for value in each)
+            self._database.extend_deadline()
+            for found in connection.exec_driver_sql(self._statements.held(len(part)), values):
+                row = FeatureRow._make(found)
+                row = row._replace(complete=bool(row.complete))
+                held[HistoryKey._make(row[:4])] = row
+        return held
+
+    def _keep_replaced(
+        self, connection: Connection, replaced: Sequence[HistoryKey], stamp: int
+    ) -> None:
+        self._run(connection, self._statements.keep_replaced, [(stamp, *key) for key in replaced])
+
+    def _change_history(self, connection: Connection, rows: _Held, held: _Held) -> None:
+        for text, part in (
+            (self._statements.add, [rows[key] for key in sorted(rows.keys() - held.keys())]),
+            (self._statements.replace, [rows[key] for key in sorted(rows.keys() & held.keys())]),
+        ):
+            if self._run(connection, text, part) != len(part):
+                raise _OvertakenError
+
+    def _change_latest(self, connection: Connection, rows: _Held, held: _Held) -> None:
+        newest = newest_windows(rows.values())
+        # A complete row that is incomplete now may have been the newest: the one before it is.
+        lost = [key for key, row in rows.items() if not row.complete and key in held]
+        self._run(connection, self._statements.drop_latest, lost)
+        emptied: list[OnlineKey] = sorted({online_key(key) for key in lost})
+        self._run(connection, self._statements.find_latest, emptied)
+        self._run(connection, self._statements.set_latest, [newest[key] for key in sorted(newest)])
+
+    def _correct_stamp(
+        self, stamp: int, changed: Sequence[HistoryKey], replaced: Sequence[HistoryKey]
+    ) -> None:
+        later = self._stamps.late()
+        if later is None or not changed:
             return
-        # In the order of the key: the pages of the table are then touched one after the other.
-        history = [feature_values(newest[key]) for key in sorted(newest)]
-        latest = [feature_values(candle) for candle in newest_windows(newest.values()).values()]
-        try:
-            with self._engine.begin() as connection:
-                connection.exec_driver_sql(self._upsert_history, history)
-                connection.exec_driver_sql(self._upsert_latest, latest)
-        except SQLAlchemyError as error:
-            # A connection that met a full disk or a lost server is not to be trusted again.
-            self._engine.dispose()
-            raise store_error(error, self._url) from None
+        with self._database.transaction() as connection:
+            s = self._statements
+            for text, keys in (
+                (s.restamp, changed),
+                (s.restamp_latest, changed),
+                (s.restamp_replaced, replaced),
+            ):
+                self._run(connection, text, [(later, stamp, *key) for key in keys])
+
+    def _run(self, connection: Connection, text: str, rows: Sequence[Sequence[object]]) -> int:
+        """Run a statement once for each row, and return how many rows of the table it changed."""
+        changed = 0
+        for begin in range(0, len(rows), _ROWS_AT_ONCE):
+            part = [tuple(row) for row in rows[begin : begin + _ROWS_AT_ONCE]]
+            self._database.extend_deadline()
+            changed += connection.exec_driver_sql(text, part).rowcount
+        return changed
 
     def close(self) -> None:
         """Close every connection; SQLite folds its write-ahead log into the file."""
-        self._engine.dispose()
+        self._database.close()
 
 
-def _check_columns(connection: Connection, table: Table) -> None:
-    found = {column["name"] for column in inspect(connection).get_columns(table.name)}
-    if found != set(COLUMNS):
-        different = ", ".join(sorted(found ^ set(COLUMNS)))
-        raise StoreRejectedError(
-            f"table {table.name} exists with other columns ({different}); "
-            "choose another FEATURE_GROUP_NAME or FEATURE_GROUP_VERSION"
-        )
+def check_columns(connection: Connection, table: Table) -> None:
+    """Refuse a table of the same name with other columns; one that does not exist passes.
+
+    Raises:
+        StoreRejectedError: the table is another's, or of a version before this one.
+    """
+    asked = inspect(connection)
+    if not asked.has_table(table.name):
+        return
+    found = {column["name"]: bool(column["nullable"]) for column in asked.get_columns(table.name)}
+    wanted = {column.name: bool(column.nullable) for column in table.columns}
+    if found == wanted:
+        return
+    different = sorted(
+        name for name in found.keys() | wanted.keys() if found.get(name) != wanted.get(name)
+    )
+    raise StoreRejectedError(
+        f"table {table.name} exists with other columns ({', '.join(different)}): it is from an "
+        "older version or not ours; choose another FEATURE_GROUP_VERSION and fill it by "
+        "`make backfill` (docs/upgrading.md)"
+    )

@@ -1,4 +1,4 @@
-"""FEATURE_STORE_URL: which databases, by which drivers."""
+"""FEATURE_STORE_URL: which databases, by which drivers, and how it is shown."""
 
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
@@ -19,11 +19,12 @@ def store_url(text: str) -> URL:
     Raises:
         ValueError: no URL of SQLite or Postgres; the text never holds the password.
     """
+    _refuse_ambiguous(text)
     try:
         url = make_url(text)
-    except ArgumentError:
+    except (ArgumentError, ValueError):  # the latter quotes what it took for a port
         raise ValueError(f"FEATURE_STORE_URL was no SQLAlchemy URL; {_ALLOWED}") from None
-    shown = url.render_as_string(hide_password=True)
+    shown = shown_url(url)
     if url.drivername not in _DRIVERS:
         raise ValueError(f"FEATURE_STORE_URL was {shown!r}; {_ALLOWED}")
     if url.drivername.startswith("sqlite"):
@@ -34,3 +35,17 @@ def store_url(text: str) -> URL:
     elif not url.database:
         raise ValueError(f"FEATURE_STORE_URL was {shown!r}, which names no database; {_ALLOWED}")
     return url.set(drivername=_DRIVERS[url.drivername])
+
+
+def shown_url(url: URL) -> str:
+    """Return ``url`` for messages: without the password, and without a query that may hold one."""
+    return url.set(query={}).render_as_string(hide_password=True)
+
+
+def _refuse_ambiguous(text: str) -> None:
+    """Refuse a password with an @ of its own: its tail would pass for the host, and be shown."""
+    if not text.startswith("sqlite") and text.count("@") > 1:
+        raise ValueError(
+            "FEATURE_STORE_URL has more than one @; percent-encode those of the user and the "
+            "password (@ is %40, / is %2F, ? is %3F, # is %23, % is %25)"
+        )

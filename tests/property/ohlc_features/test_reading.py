@@ -7,13 +7,14 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ohlc_features.reading.as_of import join_as_of
+from ohlc_features.reading.as_of import KNOWN_AT, join_as_of
 from ohlc_features.reading.frames import feature_frame
 from ohlc_features.reading.grid import fill_grid
 from ohlc_features.schema import COLUMNS, feature_row
 from support.candle_records import MONDAY_MS, candle
 
 _MINUTE = 60_000
+_DELAY_MS = 2_000
 _windows = st.dictionaries(
     st.tuples(st.sampled_from("AB"), st.integers(0, 12)), st.integers(1, 99), max_size=16
 )
@@ -44,7 +45,8 @@ def test_label_sees_the_newest_candle_that_had_ended_and_no_later_one(
         schema={"product_id": pl.String, "time": pl.Int64},
     )
     max_age = None if age_ms is None else timedelta(milliseconds=age_ms)
-    candles = _frame(windows).select("product_id", "window_end", "close")
+    known_at = (pl.col("window_end") + pl.duration(milliseconds=_DELAY_MS)).alias(KNOWN_AT)
+    candles = _frame(windows).select("product_id", "window_end", "close", known_at)
     joined = join_as_of(labels, candles, "time", max_age)
 
     def known(product: str, offset: int) -> int | None:
@@ -52,7 +54,7 @@ def test_label_sees_the_newest_candle_that_had_ended_and_no_later_one(
             n
             for (of, n) in windows
             if of == product
-            and (n + 1) * _MINUTE <= offset
+            and (n + 1) * _MINUTE + _DELAY_MS <= offset
             and (age_ms is None or offset - (n + 1) * _MINUTE <= age_ms)
         ]
         return windows[(product, max(ended))] if ended else None

@@ -1,61 +1,84 @@
 """The store's contents depend on what was written, never on order, batches or repetition."""
 
-import itertools
+import sqlite3
 import tempfile
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ohlc_core.domain.candle import Candle
+from ohlc_features.schema import FeatureRow
 from ohlc_features.sql.store import LocalStore
-from support.candle_records import candle
-from support.feature_db import StoredRows, expected_rows, stored_rows
+from support.feature_db import StoredRows
+from support.store_model import Delivery, deliveries, faithful_deliveries, model
 
 
-@st.composite
-def _revisions(draw: st.DrawFn) -> Candle:
-    """Equal windows and revisions are equal candles, as the aggregator promises."""
-    product = draw(st.sampled_from(["BTC/USD", "ETH/USD"]))
-    window, revision = draw(st.integers(0, 4)), draw(st.integers(0, 3))
-    close = str(1 + window * 10 + revision)
-    return candle(window, product_id=product, revision=revision, close=close)
+def written(url: str, batches: Sequence[Delivery], *, write_incomplete: bool) -> None:
+    """Write batches as live and backfill writers do, each of its own process and clock."""
+    clock = iter(range(1_790_000_000_000, 1_800_000_000_000, 1_000))
+    stores = {
+        origin: LocalStore.open(
+            url,
+            "ohlc",
+            1,
+            origin=origin,  # type: ignore[arg-type]
+            write_incomplete=write_incomplete,
+            now_ms=lambda: next(clock),
+        )
+        for origin in {batch.origin for batch in batches}
+    }
+    for batch in batches:
+        stores[batch.origin].write(batch.candles)
+    for store in stores.values():
+        store.close()
 
 
-@st.composite
-def _deliveries(draw: st.DrawFn) -> list[list[Candle]]:
-    """Batches in any order, with candles delivered again in later ones."""
-    candles = draw(st.lists(_revisions(), min_size=1, max_size=25))
-    again = draw(st.lists(st.sampled_from(candles), max_size=15))
-    order = draw(st.permutations(candles + again))
-    cuts = sorted(draw(st.sets(st.integers(1, len(order)), max_size=6)))
-    bounds = [0, *cuts, len(order)]
-    return [order[a:b] for a, b in itertools.pairwise(bounds)]
-
-
-def _written(batches: Sequence[Sequence[Candle]]) -> StoredRows:
+def _sqlite(batches: Sequence[Delivery], *, write_incomplete: bool) -> StoredRows:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "features.db"
-        store = LocalStore.open(f"sqlite:///{path}", "ohlc", 1)
-        for batch in batches:
-            store.write(batch)
-        store.close()
-        return stored_rows(path)
+        written(f"sqlite:///{path}", batches, write_incomplete=write_incomplete)
+        with closing(sqlite3.connect(path)) as connection:
+            tables = [
+                [
+                    row._replace(complete=bool(row.complete), stored_at=0)
+                    for row in map(
+                        FeatureRow._make,
+                        connection.execute(f"select * from {table} order by 1, 2, 3, 4"),
+                    )
+                ]
+                for table in ("ohlc_1", "ohlc_1_latest")
+            ]
+            return StoredRows(*tables)
+
+
+@settings(max_examples=60, deadline=None)
+@given(deliveries(), st.booleans())
+def test_store_holds_what_the_rule_spelt_out_candle_by_candle_gives(
+    batches: list[Delivery], write_incomplete: bool
+) -> None:
+    stored = _sqlite(batches, write_incomplete=write_incomplete)
+    assert stored == model(batches, write_incomplete=write_incomplete)
 
 
 @settings(max_examples=40, deadline=None)
-@given(_deliveries())
-def test_any_order_any_batches_any_repetition_give_the_newest_revisions(
-    batches: list[list[Candle]],
+@given(deliveries(), st.randoms(use_true_random=False))
+def test_any_order_any_batches_any_repetition_give_the_same_rows(
+    batches: list[Delivery], random: object
 ) -> None:
-    assert _written(batches) == expected_rows([each for batch in batches for each in batch])
+    shuffled = [Delivery(each.origin, [one]) for each in batches for one in each.candles * 2]
+    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    stored = _sqlite(batches, write_incomplete=True)
+    assert stored == _sqlite(shuffled, write_incomplete=True)
 
 
-@settings(max_examples=20, deadline=None)
-@given(st.lists(_revisions(), min_size=1, max_size=20))
-def test_newest_row_is_the_last_row_of_the_history(candles: list[Candle]) -> None:
-    rows = _written([[each] for each in candles])
-    for newest in rows.latest:
-        of_product = [row for row in rows.history if row.product_id == newest.product_id]
-        assert newest == of_product[-1]
+@settings(max_examples=60, deadline=None)
+@given(faithful_deliveries().filter(lambda both: bool(both[0])))
+def test_live_and_backfill_end_in_the_same_complete_rows_however_they_interleave(
+    both: tuple[list[Delivery], list[Delivery]],
+) -> None:
+    one, other = (_sqlite(batches, write_incomplete=False) for batches in both)
+    assert one.latest == other.latest
+    complete = [[row for row in each.history if row.complete] for each in (one, other)]
+    assert complete[0] == complete[1]

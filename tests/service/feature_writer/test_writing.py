@@ -169,7 +169,7 @@ def test_console_store_prints_each_candles_exact_json(pipeline: WriterPipeline) 
     ("settings", "code", "text"),
     [
         ({"FEATURE_STORE_URL": "mysql://h/d"}, 2, "FEATURE_STORE_URL was 'mysql://h/d'"),
-        ({"FEATURE_STORE_URL": "sqlite:////dev/null/features.db"}, 1, "can not be created"),
+        ({"FEATURE_STORE_URL": "sqlite:////dev/null/features.db"}, 1, "cannot be created"),
         ({"FEATURE_STORE": "redis"}, 2, "FEATURE_STORE was 'redis'"),
         (
             {"KAFKA_BROKER_ADDRESS": "127.0.0.1:1", "KAFKA_STARTUP_TIMEOUT_SECONDS": "1"},

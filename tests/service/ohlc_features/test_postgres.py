@@ -1,24 +1,29 @@
 """The local store in Postgres: the same tables, rules and reading calls as in SQLite."""
 
-import random
+import itertools
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import get_args
 
 import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sqlalchemy import create_engine, inspect, text
 
-from ohlc_core.domain.candle import Candle
 from ohlc_features.errors import StoreRejectedError, StoreUnavailableError
 from ohlc_features.reading import FeatureReader
-from ohlc_features.rules import newest_revisions, newest_windows
-from ohlc_features.schema import FeatureRow, feature_row
+from ohlc_features.schema import COLUMNS, FeatureRow, Origin, feature_row
 from ohlc_features.sql.store import LocalStore
 from ohlc_features.sql.url import store_url
 from support.candle_records import MONDAY_MS, candle
-from support.feature_db import expected_rows
 from support.postgres import PostgresServer, postgres_server
+from support.store_model import Delivery, deliveries, model
 
 pytestmark = pytest.mark.service
+
+ORIGINS: tuple[Origin, ...] = get_args(Origin)
+_NUMBERS = itertools.count()
 
 
 @pytest.fixture(scope="module")
@@ -44,31 +49,56 @@ def _rows(server: PostgresServer, table: str) -> list[FeatureRow]:
         with engine.connect() as connection:
             # As SQLite and Python order texts.
             order = 'exchange collate "C", product_id collate "C", candle_interval, window_start'
-            found = connection.execute(text(f"select * from {table} order by {order}"))
-            return [FeatureRow(*row) for row in found]
+            columns = ", ".join(COLUMNS)
+            found = connection.execute(text(f"select {columns} from {table} order by {order}"))
+            return [FeatureRow._make(row)._replace(stored_at=0) for row in found]
     finally:
         engine.dispose()
 
 
-def test_any_order_and_repetition_give_the_newest_revisions(
+@settings(max_examples=25, deadline=None)
+@given(deliveries(), st.booleans())
+def test_store_holds_what_the_rule_spelt_out_candle_by_candle_gives(
+    server: PostgresServer, batches: list[Delivery], write_incomplete: bool
+) -> None:
+    group = f"p{next(_NUMBERS)}"  # new tables for each example
+    stores = {
+        origin: LocalStore.open(
+            server.url, group, 1, origin=origin, write_incomplete=write_incomplete
+        )
+        for origin in ORIGINS
+    }
+    for batch in batches:
+        stores[batch.origin].write(batch.candles)
+    for store in stores.values():
+        store.close()
+    expected = model(batches, write_incomplete=write_incomplete)
+    assert _rows(server, f"{group}_1") == expected.history
+    assert _rows(server, f"{group}_1_latest") == expected.latest
+
+
+def test_writers_at_the_same_time_lose_no_row_and_no_replaced_row(
     server: PostgresServer, store: LocalStore, request: pytest.FixtureRequest
 ) -> None:
-    rng = random.Random(3)
-    candles = [
-        candle(rng.randrange(20), product_id=f"P{rng.randrange(4)}", revision=r, close=str(r + 1))
-        for r in (rng.randrange(4) for _ in range(300))
-    ]
-    candles = sorted(newest_of_each(candles), key=lambda _: rng.random()) * 2
-    for begin in range(0, len(candles), 37):
-        store.write(candles[begin : begin + 37])
-    expected = expected_rows(candles)
-    assert _rows(server, f"{_group(request)}_1") == expected.history
-    assert _rows(server, f"{_group(request)}_1_latest") == expected.latest
+    """Every write of the same windows is either the row that stands or one that was replaced."""
 
+    def write(revision: int) -> None:
+        other = LocalStore.open(server.url, _group(request), 1)
+        for begin in range(0, 40, 10):
+            other.write([candle(n, revision=revision) for n in range(begin, begin + 10)])
+        other.close()
 
-def newest_of_each(candles: list[Candle]) -> list[Candle]:
-    """Return one candle a window and revision: equal revisions are equal candles."""
-    return list({(c.product_id, c.window_start_ms, c.revision): c for c in candles}.values())
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(write, [3, 0, 5, 2, 4, 1]))
+    history = _rows(server, f"{_group(request)}_1")
+    assert [row.revision for row in history] == [5] * 40
+    replaced = _rows(server, f"{_group(request)}_1_replaced")
+    for row in history:
+        revisions = sorted(each.revision for each in replaced if each[:4] == row[:4])
+        assert len(set(revisions)) == len(revisions)
+        assert 5 not in revisions
+    (latest,) = _rows(server, f"{_group(request)}_1_latest")
+    assert latest == history[-1]
 
 
 def test_layout_is_the_contracts(
@@ -109,7 +139,7 @@ def test_reading_gives_the_same_frames_as_from_sqlite(
                 ]
             )
     for one, other in zip(*frames, strict=True):
-        assert one.equals(other)
+        assert one.drop("stored_at").equals(other.drop("stored_at"))
 
 
 def test_server_that_goes_away_is_unavailable_and_takes_the_batch_later(
@@ -125,8 +155,7 @@ def test_server_that_goes_away_is_unavailable_and_takes_the_batch_later(
     store.write([candle(1)])
     history = [feature_row(candle(n)) for n in range(2)]
     assert _rows(server, f"{_group(request)}_1") == history
-    newest = newest_windows(newest_revisions([candle(0), candle(1)]).values()).values()
-    assert _rows(server, f"{_group(request)}_1_latest") == [feature_row(c) for c in newest]
+    assert _rows(server, f"{_group(request)}_1_latest") == history[-1:]
 
 
 def test_unknown_database_is_refused_without_the_password(server: PostgresServer) -> None:

@@ -101,12 +101,13 @@ class World:
         self.log.append("leave")
 
     # the store
-    def write(self, candles: Sequence[Candle]) -> None:
+    def write(self, candles: Sequence[Candle]) -> int:
         if self.store_failures:
             self.log.append("write failed")
             raise self.store_failures.pop(0)
         self.kept.extend(candles)
         self.log.append(f"write {len(candles)}")
+        return 0
 
     # the dead-letter topic
     def send(self, rejected: Sequence[Rejected]) -> None:
@@ -253,32 +254,12 @@ def test_offsets_of_partitions_lost_while_the_store_was_down_are_never_committed
     assert world.log == ["write failed"] * 3 + ["write 1", "leave"]
 
 
-def test_incomplete_candles_are_read_past_but_not_written() -> None:
-    whole = candle(1)
-    world = World(*_bytes(candle(0, complete=False), whole))
+def test_incomplete_candles_reach_the_store_whose_rule_decides() -> None:
+    candles = [candle(complete=False), candle(), candle(complete=False, revision=1)]
+    world = World(*_bytes(*candles))
     world.run()
-    assert world.kept == [whole]
-    assert "commit 0:2" in world.log
-
-
-def test_incomplete_candles_alone_still_move_the_offsets() -> None:
-    world = World(*_bytes(candle(0, complete=False)))
-    world.run()
-    assert world.log == ["commit 0:1", "leave"]
-
-
-def test_incomplete_candles_are_written_when_asked_for() -> None:
-    cut = candle(0, complete=False)
-    world = World(*_bytes(cut))
-    world.run(write_incomplete=True)
-    assert world.kept == [cut]
-
-
-def test_incomplete_revision_leaves_the_stored_whole_candle_alone() -> None:
-    whole, cut, corrected = candle(), candle(complete=False, revision=1), candle(revision=2)
-    world = World(*_bytes(whole, cut, corrected))
-    world.run()
-    assert world.kept == [whole, corrected]
+    assert world.kept == candles
+    assert "commit 0:3" in world.log
 
 
 @pytest.mark.parametrize(

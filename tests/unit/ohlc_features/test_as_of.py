@@ -13,6 +13,7 @@ Stored = Callable[..., FeatureReader]
 
 
 def _closes(reader: FeatureReader, labels: pl.DataFrame, **options: object) -> list[float | None]:
+    options = {"delay": 0, **options}
     joined = reader.as_of(labels, "kraken", "1m", columns=["close"], **options)  # type: ignore[arg-type]
     return joined["close"].to_list()
 
@@ -50,7 +51,7 @@ def test_labels_keep_their_order_and_columns(stored: Stored) -> None:
     reader = stored(candle(0, close="1"), candle(1, close="2"))
     end = MONDAY_MS + 60_000
     labels = _labels(end + 60_000, end, end + 60_000).with_columns(target=pl.Series([3, 1, 2]))
-    joined = reader.as_of(labels, "kraken", "1m", columns=["close"])
+    joined = reader.as_of(labels, "kraken", "1m", columns=["close"], delay=0)
     assert joined.columns == ["product_id", "time", "target", "close"]
     assert joined["target"].to_list() == [3, 1, 2]
     assert joined["close"].to_list() == [2, 1, 2]
@@ -96,7 +97,7 @@ def test_no_labels_give_no_rows(stored: Stored) -> None:
 @pytest.mark.parametrize(
     ("labels", "text"),
     [
-        (pl.DataFrame({"time": [1]}), "no column 'product_id'"),
+        (pl.DataFrame({"time": [MONDAY_MS]}), "no column 'product_id'"),
         (pl.DataFrame({"product_id": ["A"]}), "no column 'time'"),
         (pl.DataFrame({"product_id": ["A"], "time": [1.5]}), "was Float64"),
         (
@@ -104,9 +105,50 @@ def test_no_labels_give_no_rows(stored: Stored) -> None:
             "with a time zone",
         ),
         (pl.DataFrame({"product_id": ["A", "A"], "time": [1, None]}), "holds nulls"),
-        (pl.DataFrame({"product_id": ["A"], "time": [1], "close": [1.0]}), "already have"),
+        (pl.DataFrame({"product_id": ["A"], "time": [MONDAY_MS // 1_000]}), "looks like seconds"),
+        (pl.DataFrame({"product_id": ["A"], "time": [MONDAY_MS * 1_000]}), "like microseconds"),
+        (pl.DataFrame({"product_id": ["A"], "time": [MONDAY_MS * 10**6]}), "like nanoseconds"),
+        (
+            pl.DataFrame({"product_id": ["A"], "time": [datetime(1970, 1, 21, tzinfo=UTC)]}),
+            "no time from 2009",
+        ),
+        (pl.DataFrame({"product_id": ["A"], "time": [MONDAY_MS], "close": [1.0]}), "already have"),
     ],
 )
 def test_unusable_labels_are_named(stored: Stored, labels: pl.DataFrame, text: str) -> None:
     with pytest.raises(ValueError, match=text):
         stored(candle(0)).as_of(labels, "kraken", "1m")
+
+
+def test_candle_counts_as_known_a_grace_period_and_a_delivery_after_its_end(
+    stored: Stored, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GRACE_MS", "3000")
+    reader = stored(candle(0, close="1"))
+    end = MONDAY_MS + 60_000
+    labels = _labels(end + 3_999, end + 4_000)
+    assert _closes(reader, labels, delay=None) == [None, 1]
+    assert _closes(reader, labels, delay=timedelta(seconds=4, milliseconds=1)) == [None, None]
+    with pytest.raises(ValueError, match="delay was -1"):
+        _closes(reader, labels, delay=-1)
+
+
+def test_age_is_counted_from_the_windows_end_whatever_the_delay(stored: Stored) -> None:
+    reader = stored(candle(0, close="1"))
+    labels = _labels(MONDAY_MS + 60_000 + 5_000)
+    assert _closes(reader, labels, delay=5_000, max_age=timedelta(seconds=5)) == [1]
+    assert _closes(reader, labels, delay=5_000, max_age=timedelta(seconds=4)) == [None]
+
+
+def test_pandas_labels_and_one_column_by_its_name_are_taken(stored: Stored) -> None:
+    reader = stored(candle(0, close="1"))
+    labels = _labels(MONDAY_MS + 90_000)
+    for time in (
+        labels["time"],
+        labels["time"].cast(pl.Datetime("ms", "UTC")).dt.cast_time_unit("ns"),
+    ):
+        frame = labels.with_columns(time).to_pandas()
+        joined = reader.as_of(frame, "kraken", "1m", columns="close")
+        assert joined["close"].to_list() == [1]
+    with pytest.raises(ValueError, match="labels were a list"):
+        reader.as_of([MONDAY_MS], "kraken", "1m")  # type: ignore[arg-type]

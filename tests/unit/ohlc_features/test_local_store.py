@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ohlc_features.errors import StoreRejectedError, StoreUnavailableError
-from ohlc_features.sql import engine as sql_engine
+from ohlc_features.sql import sqlite_files
 from ohlc_features.sql.store import LocalStore
 from support.candle_records import candle
 from support.feature_db import expected_rows, stored_rows
@@ -35,7 +35,7 @@ def test_layout_is_the_contracts(store: LocalStore, path: Path) -> None:
                 (name, kind, key)
                 for _, name, kind, _, _, key in connection.execute(f"pragma table_info({table})")
             ]
-            for table in ("ohlc_1", "ohlc_1_latest")
+            for table in ("ohlc_1", "ohlc_1_latest", "ohlc_1_replaced")
         }
     text, integer, double = "TEXT", "BIGINT", "DOUBLE"
     columns = [
@@ -51,10 +51,14 @@ def test_layout_is_the_contracts(store: LocalStore, path: Path) -> None:
         ("last_trade_id", text, 0),
         ("complete", "BOOLEAN", 0),
         ("revision", "INTEGER", 0),
+        ("origin", text, 0),
+        ("stored_at", integer, 0),
     ]
     assert tables["ohlc_1"] == columns
     without_window = [(n, k, 0 if n == "window_start" else p) for n, k, p in columns]
     assert tables["ohlc_1_latest"] == without_window
+    without_key = [(n, k, 0) for n, k, _ in columns]
+    assert tables["ohlc_1_replaced"] == [*without_key, ("replaced_at", integer, 0)]
 
 
 def test_numbers_are_the_doubles_nearest_to_the_exact_ones(store: LocalStore, path: Path) -> None:
@@ -141,7 +145,7 @@ def test_reader_sees_both_tables_change_at_once(store: LocalStore, path: Path) -
 
 def test_folder_that_can_not_be_made_is_one_clear_line(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(StoreRejectedError, match="can not be created") as caught:
+    with pytest.raises(StoreRejectedError, match="cannot be created") as caught:
         LocalStore.open(f"sqlite:///{tmp_path}/file/features.db", "ohlc", 1)
     assert "FEATURE_STORE_URL" in str(caught.value)
 
@@ -170,7 +174,7 @@ def test_other_tables_of_the_same_name_are_refused(tmp_path: Path) -> None:
 def test_store_locked_by_another_writer_is_unavailable_and_writes_nothing(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sql_engine, "_LOCK_TIMEOUT_SECONDS", 0.1)
+    monkeypatch.setattr(sqlite_files, "LOCK_TIMEOUT_SECONDS", 0.1)
     store = LocalStore.open(f"sqlite:///{path}", "ohlc", 1)
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("begin immediate")

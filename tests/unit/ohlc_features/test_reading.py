@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import polars as pl
@@ -117,6 +118,27 @@ def test_parquet_export_is_one_table_for_duckdb_and_again_replaces_its_days(
 )
 def test_every_way_to_name_a_moment_means_the_same(moment: object) -> None:
     assert moment_ms(moment) == MONDAY_MS  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("moment", "text"),
+    [
+        (MONDAY_MS // 1_000, "looks like seconds"),
+        (MONDAY_MS * 1_000, "looks like microseconds"),
+        (MONDAY_MS * 1_000_000, "looks like nanoseconds"),
+        (0, "no time from 2009"),
+        ("1999-01-01", "no time from 2009"),
+        (True, "expected a datetime"),
+        (1.79e12, "expected a datetime"),
+    ],
+)
+def test_time_that_cannot_be_ms_since_2009_is_refused_in_words(
+    stored: Stored, moment: Any, text: str
+) -> None:
+    reader = stored(candle())
+    for name in ("start", "end"):
+        with pytest.raises(ValueError, match=f"{name} was .*{text}"):
+            reader.candles("kraken", None, "1m", **{name: moment})
 
 
 @pytest.mark.parametrize("moment", ["2026-09-21T00:00", datetime(2026, 9, 21)])  # noqa: DTZ001
