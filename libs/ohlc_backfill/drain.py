@@ -5,15 +5,14 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import KafkaException
 from loguru import logger
 
 from ohlc_core.errors import StoppedError
-from ohlc_core.kafka.config import connection_config
+from ohlc_core.kafka.groups import group_lag
 from ohlc_core.messages.topics import TopicNames
 from ohlc_core.service.setting_groups import KafkaSettings
 
-_TIMEOUT_SECONDS = 10.0
 _POLL_SECONDS = 0.5
 _LINE_EVERY_SECONDS = 5.0
 
@@ -32,10 +31,11 @@ def backlog(settings: KafkaSettings, topics: TopicNames) -> Backlog | None:
     they are in the store; so asked in this order, no lag in both means that all is stored.
     """
     try:
-        trades = _lag(settings, topics.aggregator_group, topics.trades)
-        return Backlog(trades, _lag(settings, topics.writer_group, topics.ohlc))
+        trades = group_lag(settings, topics.aggregator_group, topics.trades)
+        candles = group_lag(settings, topics.writer_group, topics.ohlc)
     except KafkaException:
         return None
+    return None if trades is None or candles is None else Backlog(trades, candles)
 
 
 def wait_until_stored(
@@ -69,20 +69,3 @@ def wait_until_stored(
             )
         if stop.wait(_POLL_SECONDS):
             raise StoppedError("stopped before every candle was stored")
-
-
-def _lag(settings: KafkaSettings, group: str, topic: str) -> int:
-    """Return how many offsets of the topic the group has not committed, without joining it."""
-    consumer = Consumer(connection_config(settings) | {"group.id": group, "log_level": 0})
-    try:
-        metadata = consumer.list_topics(topic, timeout=_TIMEOUT_SECONDS).topics[topic]
-        if metadata.error is not None:
-            raise KafkaException(metadata.error)
-        asked = [TopicPartition(topic, partition) for partition in metadata.partitions]
-        lag = 0
-        for each in consumer.committed(asked, timeout=_TIMEOUT_SECONDS):
-            low, high = consumer.get_watermark_offsets(each, timeout=_TIMEOUT_SECONDS)
-            lag += high - max(low, each.offset)
-        return lag
-    finally:
-        consumer.close()

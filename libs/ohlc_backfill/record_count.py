@@ -1,8 +1,8 @@
 """How many records a topic holds, told by its offsets: the candles of a run, for example."""
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import KafkaException
 
-from ohlc_core.kafka.config import connection_config
+from ohlc_core.kafka.reader import TopicReader
 from ohlc_core.service.setting_groups import KafkaSettings
 
 _TIMEOUT_SECONDS = 2.0
@@ -17,27 +17,16 @@ class RecordCount:
     """
 
     def __init__(self, settings: KafkaSettings, topic: str) -> None:
-        self._topic = topic
-        config = connection_config(settings) | {"group.id": "record-count"}
-        self._consumer = Consumer(config | {"log_level": 0})
+        self._reader = TopicReader(settings, topic)
 
     def __call__(self) -> int | None:
         """Return the count, or None while there is no such topic or no answer."""
         try:
-            metadata = self._consumer.list_topics(self._topic, timeout=_TIMEOUT_SECONDS)
-            found = metadata.topics[self._topic]
-            if found.error is not None:
-                return None
-            ends = [
-                self._consumer.get_watermark_offsets(
-                    TopicPartition(self._topic, partition), timeout=_TIMEOUT_SECONDS
-                )
-                for partition in found.partitions
-            ]
+            bounds = self._reader.bounds_now(_TIMEOUT_SECONDS)
         except KafkaException:
             return None
-        return sum(int(high) - int(low) for low, high in ends)
+        return None if bounds is None else sum(end - low for low, end in bounds.values())
 
     def close(self) -> None:
         """Close the connection."""
-        self._consumer.close()
+        self._reader.close()

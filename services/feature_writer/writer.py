@@ -15,11 +15,11 @@ from loguru import logger
 from feature_writer import metrics
 from feature_writer.batch import Batch, Rejected
 from feature_writer.consumer import CandleConsumer
-from feature_writer.dead_letters import DeadLetterTopic, UndeliveredError
+from feature_writer.dead_letters import DeadLetterTopic
 from feature_writer.records import read_record
 from feature_writer.settings import WriterSettings
 from ohlc_core.domain.candle import Candle
-from ohlc_core.errors import FatalError
+from ohlc_core.errors import AppendFailedError, FatalError
 from ohlc_core.service.health import Health
 from ohlc_core.service.status import Status
 from ohlc_features.base import FeatureStore
@@ -147,7 +147,7 @@ class FeatureWriter:
         try:
             self._keep()
             self._commit()
-        except (StoreUnavailableError, UndeliveredError, KafkaException) as error:
+        except (StoreUnavailableError, AppendFailedError, KafkaException) as error:
             self._hold(error)
             return False
         except StoreRejectedError as error:

@@ -7,7 +7,7 @@ from confluent_kafka import KafkaError, KafkaException
 from loguru import logger
 
 from ohlc_core.domain.trade import ProductKey
-from ohlc_core.errors import BrokerUnavailableError, FatalError
+from ohlc_core.errors import AppendFailedError, BrokerUnavailableError, FatalError
 from ohlc_core.kafka.admin import ensure_topics
 from ohlc_core.service.runner import Runtime, run_service
 from ohlc_exchanges.base import ExchangeAdapter
@@ -16,7 +16,7 @@ from trade_producer.metrics import Metrics
 from trade_producer.producer import LiveProducer
 from trade_producer.settings import ProducerSettings
 from trade_producer.topic_tail import read_tails
-from trade_producer.topic_writer import AppendFailedError, TopicWriter
+from trade_producer.topic_writer import TopicWriter
 
 _RESTART_SECONDS = 1.0
 

@@ -14,7 +14,7 @@ from typing import NoReturn
 from loguru import logger
 
 from ohlc_core.domain.trade import ProductKey
-from ohlc_core.errors import SettingsError
+from ohlc_core.errors import AppendFailedError, SettingsError
 from ohlc_core.service.runner import Runtime
 from ohlc_exchanges.base import (
     Alive,
@@ -41,7 +41,7 @@ from trade_producer.settings import ProducerSettings
 from trade_producer.start import StartPlanner
 from trade_producer.stream_outputs import Output
 from trade_producer.topic_tail import Tail
-from trade_producer.topic_writer import AppendFailedError, TopicWriter
+from trade_producer.topic_writer import TopicWriter
 
 _TAKE_SECONDS = 0.05
 _TICK_SECONDS = 0.05

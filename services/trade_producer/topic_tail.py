@@ -5,16 +5,16 @@ where the products are busy and one reading of the topic where one of them is ne
 """
 
 import threading
-import time
 from collections.abc import Collection, Iterable
 
 import msgspec
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import KafkaException, Message
 from loguru import logger
 
 from ohlc_core.domain.trade import ProductKey
-from ohlc_core.errors import BrokerUnavailableError, MalformedMessageError
-from ohlc_core.kafka.config import consumer_config
+from ohlc_core.errors import BrokerUnavailableError, TopicUnreadableError
+from ohlc_core.kafka.malformed import decoded
+from ohlc_core.kafka.reader import Bounds, TopicReader
 from ohlc_core.messages.codec import decode_trades_topic
 from ohlc_core.messages.records import GapMessage, StartMessage, TradesMessage, TradesTopicMessage
 from ohlc_core.service.setting_groups import KafkaSettings
@@ -22,14 +22,9 @@ from ohlc_exchanges.base import Position
 from ohlc_exchanges.registry import has_dense_ids
 
 _FIRST_STEP = 2_000
-_REQUEST_SECONDS = 10.0
 _READ_SECONDS = 20.0
 _ATTEMPTS = 4
-_RETRY_SECONDS = 0.2
 _OVERLAP_RECORDS = 500
-
-#: The first offset and the one behind the last, by partition.
-Bounds = dict[int, tuple[int, int]]
 
 
 class Tail(msgspec.Struct):
@@ -73,97 +68,69 @@ def read_tails(
     """
     for attempt in range(1, _ATTEMPTS + 1):
         try:
-            return _read_all(settings, topic, keys, takeover_seconds, stop)
-        except KafkaException as error:
-            words = error.args[0].str()
+            with TopicReader(settings, topic, stop=stop, patience_seconds=_READ_SECONDS) as reader:
+                return _read_all(reader, keys, takeover_seconds, stop)
+        except (KafkaException, TopicUnreadableError) as error:
+            reason = str(error)
             if attempt == _ATTEMPTS or stop.is_set():
                 break
-            logger.warning("the end of topic {} could not be read ({}); trying again", topic, words)
+            logger.warning(
+                "the end of topic {} could not be read ({}); trying again", topic, reason
+            )
     raise BrokerUnavailableError(
         f"the broker at KAFKA_BROKER_ADDRESS={settings.kafka_broker_address} stopped "
-        f"answering while the end of topic {topic} was read ({words})"
+        f"answering while the end of topic {topic} was read ({reason})"
     )
 
 
 def _read_all(
-    settings: KafkaSettings,
-    topic: str,
+    reader: TopicReader,
     keys: Collection[ProductKey],
     takeover_seconds: float,
     stop: threading.Event,
 ) -> dict[ProductKey, Tail]:
-    config = consumer_config(settings, "trade-producer-that-never-commits")
-    config.pop("group.instance.id", None)
-    consumer = Consumer(config | {"enable.partition.eof": True, "log_level": 0})
-    try:
-        ends = _standing_still(consumer, topic, keys, takeover_seconds, stop)
-        tails: dict[ProductKey, Tail] = {}
-        for partition, bounds in ends.items():
-            _read_partition(consumer, TopicPartition(topic, partition), bounds, keys, tails)
-        return tails
-    finally:
-        consumer.close()
+    ends = _settled_bounds(reader, keys, takeover_seconds, stop)
+    tails: dict[ProductKey, Tail] = {}
+    for partition, bounds in ends.items():
+        _read_partition(reader, partition, bounds, keys, tails)
+    return tails
 
 
-def _standing_still(
-    consumer: Consumer,
-    topic: str,
+def _settled_bounds(
+    reader: TopicReader,
     keys: Collection[ProductKey],
     seconds: float,
     stop: threading.Event,
-) -> Bounds:
-    ends = _ends(consumer, topic)
+) -> dict[int, Bounds]:
+    bounds = reader.bounds()
     while seconds > 0 and not stop.wait(seconds):
-        earlier, ends = ends, _ends(consumer, topic)
-        if not _have_moved(consumer, topic, keys, earlier, ends):
+        earlier, bounds = bounds, reader.bounds()
+        if not _have_grown(reader, keys, earlier, bounds):
             break
         logger.info("the products' records still grow: waiting for a predecessor's last appends")
-    return ends
+    return bounds
 
 
-def _have_moved(
-    consumer: Consumer, topic: str, keys: Collection[ProductKey], earlier: Bounds, ends: Bounds
+def _have_grown(
+    reader: TopicReader,
+    keys: Collection[ProductKey],
+    earlier: dict[int, Bounds],
+    bounds: dict[int, Bounds],
 ) -> bool:
-    """Tell whether a record of these products was appended between the two moments."""
-    wanted = {str(key).encode(): key for key in keys}
-    return any(
-        _read(consumer, TopicPartition(topic, partition), earlier[partition][1], end, wanted)
-        for partition, (_, end) in ends.items()
-        if partition in earlier and end > earlier[partition][1]
-    )
-
-
-def _ends(consumer: Consumer, topic: str) -> Bounds:
-    deadline = time.monotonic() + _READ_SECONDS
-    while True:
-        try:
-            return _ends_now(consumer, topic)
-        except KafkaException as error:
-            # A topic just made, or a broker just started, has no leaders for a moment.
-            if time.monotonic() > deadline:
-                raise
-            logger.debug("the ends of {} are not told yet ({})", topic, error.args[0].str())
-            time.sleep(_RETRY_SECONDS)
-
-
-def _ends_now(consumer: Consumer, topic: str) -> Bounds:
-    metadata = consumer.list_topics(topic, timeout=_REQUEST_SECONDS).topics[topic]
-    if metadata.error is not None:
-        raise KafkaException(metadata.error)
-    if not metadata.partitions:
-        raise KafkaException(KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART))
-    return {
-        partition: consumer.get_watermark_offsets(
-            TopicPartition(topic, partition), timeout=_REQUEST_SECONDS
-        )
-        for partition in metadata.partitions
+    """Return whether a record of these products was appended between the two moments."""
+    wanted = {str(key).encode() for key in keys}
+    added = {
+        partition: Bounds(earlier[partition].end, end)
+        for partition, (_, end) in bounds.items()
+        if partition in earlier
     }
+    return any(message.key() in wanted for message in reader.read(added))
 
 
 def _read_partition(
-    consumer: Consumer,
-    partition: TopicPartition,
-    bounds: tuple[int, int],
+    reader: TopicReader,
+    partition: int,
+    bounds: Bounds,
     keys: Collection[ProductKey],
     tails: dict[ProductKey, Tail],
 ) -> None:
@@ -173,7 +140,7 @@ def _read_partition(
     (low, end), step = bounds, _FIRST_STEP
     while end > low and wanted:
         begin = max(low, end - step)
-        for key, messages in _read(consumer, partition, begin, end, wanted).items():
+        for key, messages in _read(reader, partition, Bounds(begin, end), wanted).items():
             found[key] = messages + found.get(key, [])
             if _fold(found[key]).is_known:
                 del wanted[str(key).encode()]
@@ -186,58 +153,31 @@ def _read_partition(
 
 
 def _read(
-    consumer: Consumer,
-    partition: TopicPartition,
-    begin: int,
-    end: int,
-    wanted: dict[bytes, ProductKey],
+    reader: TopicReader, partition: int, bounds: Bounds, wanted: dict[bytes, ProductKey]
 ) -> dict[ProductKey, list[TradesTopicMessage]]:
-    """Return what tells the tail of each wanted key among the records of [begin, end)."""
-    consumer.assign([TopicPartition(partition.topic, partition.partition, begin)])
-    values: dict[bytes, list[bytes]] = {}
-    deadline = time.monotonic() + _READ_SECONDS
-    while True:
-        if time.monotonic() > deadline:
-            raise KafkaException(KafkaError(KafkaError._TIMED_OUT))  # noqa: SLF001
-        for message in consumer.consume(2_000, timeout=0.2):
-            if _is_past(message, end):
-                consumer.unassign()
-                return _telling(values, wanted)
-            if message.error() is None and message.key() in wanted and message.value():
-                values.setdefault(message.key(), []).append(message.value())
-
-
-def _is_past(message: Message, end: int) -> bool:
-    error = message.error()
-    if error is None:
-        return bool(message.offset() >= end)
-    if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001
-        return True
-    if error.retriable():
-        return False
-    raise KafkaException(error)
+    """Return what shows the tail of each wanted key among the records of these bounds."""
+    by_key: dict[bytes, list[Message]] = {}
+    for message in reader.read({partition: bounds}):
+        if message.key() in wanted:
+            by_key.setdefault(message.key() or b"", []).append(message)
+    return _telling(by_key, wanted)
 
 
 def _telling(
-    values: dict[bytes, list[bytes]], wanted: dict[bytes, ProductKey]
+    by_key: dict[bytes, list[Message]], wanted: dict[bytes, ProductKey]
 ) -> dict[ProductKey, list[TradesTopicMessage]]:
     """Decode from the end back to the record that says where the product's trades stand."""
     telling: dict[ProductKey, list[TradesTopicMessage]] = {}
-    for key, its_values in values.items():
+    for key, its_messages in by_key.items():
         product = wanted[key]
         enough = 1 if has_dense_ids(product.exchange) else _OVERLAP_RECORDS
-        messages: list[TradesTopicMessage] = []
-        for value in reversed(its_values):
-            try:
-                message = decode_trades_topic(value)
-            except MalformedMessageError as error:
-                logger.warning("a record of {} in the topic is no message: {}", key, error)
-                continue
-            messages.append(message)
-            enough -= isinstance(message, TradesMessage)
-            if enough == 0 or isinstance(message, StartMessage):
+        records: list[TradesTopicMessage] = []
+        for _, record in decoded(reversed(its_messages), decode_trades_topic):
+            records.append(record)
+            enough -= isinstance(record, TradesMessage)
+            if enough == 0 or isinstance(record, StartMessage):
                 break
-        telling[product] = messages[::-1]
+        telling[product] = records[::-1]
     return telling
 
 

@@ -15,14 +15,14 @@ end. An error that the client calls fatal (the broker fenced it) ends the proces
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
 
-from confluent_kafka import KafkaError, KafkaException, Message, Producer
+from confluent_kafka import KafkaError, KafkaException, Message
 from loguru import logger
 
 from ohlc_core.domain.trade import ProductKey
-from ohlc_core.errors import BrokerUnavailableError, FatalError
-from ohlc_core.kafka.config import ClientConfig, producer_config
+from ohlc_core.errors import AppendFailedError, BrokerUnavailableError, FatalError
+from ohlc_core.kafka.config import ClientConfig
+from ohlc_core.kafka.producer import RecordProducer
 from ohlc_core.messages.topics import TopicNames
 from ohlc_core.service.setting_groups import KafkaSettings
 
@@ -33,13 +33,8 @@ _COMMIT_TRY_SECONDS = 3.0
 # Brokers refuse records stamped more than an hour ahead of their clock.
 _MAX_AHEAD_MS = 1_800_000
 
-_TOO_LARGE = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.RECORD_LIST_TOO_LARGE})
 
 Acknowledged = Callable[[int], None]
-
-
-class AppendFailedError(RuntimeError):
-    """What became of the last appends is unknown; only the topic itself shows it."""
 
 
 class TopicWriter:
@@ -71,12 +66,14 @@ class TopicWriter:
         self._stop = stop
         self._on_acknowledged = on_acknowledged
         self._now_ms = now_ms
-        self._failure: KafkaError | None = None
         self._progressed = False
         self._in_transaction_since: float | None = None
         self._callbacks: dict[int, Callable[[KafkaError | None, Message], None]] = {}
-        self._producer = Producer(
-            _config(settings, transactional_id) | {"error_cb": self._note_error}
+        self._producer = RecordProducer(
+            settings,
+            _config(transactional_id),
+            on_wait=self._give_up_when_stopped,
+            on_error=self._note_error,
         )
 
     def open(self) -> None:
@@ -88,7 +85,7 @@ class TopicWriter:
         if not self._is_transactional:
             return
         try:
-            self._producer.init_transactions(self._startup_seconds)
+            self._producer.client.init_transactions(self._startup_seconds)
         except KafkaException as error:
             raise BrokerUnavailableError(
                 f"the broker at KAFKA_BROKER_ADDRESS={self._address} gave no transactional id "
@@ -120,8 +117,7 @@ class TopicWriter:
         Raises:
             AppendFailedError: an append failed.
         """
-        self._producer.poll(0)
-        self._raise_failure()
+        self._producer.poll()
         began = self._in_transaction_since
         if began is not None and time.monotonic() - began >= _TRANSACTION_SECONDS:
             self._commit()
@@ -132,16 +128,14 @@ class TopicWriter:
         Raises:
             AppendFailedError: an append failed.
         """
-        left: int = self._producer.flush(seconds)
-        self._raise_failure()
+        left = self._producer.flush(seconds)
         if left == 0 and self._in_transaction_since is not None:
             self._commit()
         return left
 
     def abandon(self) -> None:
-        """Throw away what is queued; the topic is read again."""
-        self._producer.purge()
-        self._producer.poll(0)
+        """Drop what is queued; the topic is read again."""
+        self._producer.abandon()
 
     @property
     def queued(self) -> int:
@@ -155,38 +149,21 @@ class TopicWriter:
 
     def _produce(self, topic: str, key: str, value: bytes, timestamp_ms: int, trades: int) -> None:
         self._begin()
-        while True:
-            try:
-                self._producer.produce(
-                    topic,
-                    value=value,
-                    key=key,
-                    timestamp=timestamp_ms,
-                    on_delivery=self._callback(trades),
-                )
-            except BufferError:
-                self._wait_for_room()
-            except KafkaException as exception:
-                self._failure = self._failure or exception.args[0]
-                self._raise_failure()
-            else:
-                return
+        self._producer.send(topic, key, value, timestamp_ms, self._callback(trades))
 
-    def _wait_for_room(self) -> None:
-        self._producer.poll(0.1)
-        self._raise_failure()
+    def _give_up_when_stopped(self) -> None:
         if self._stop.is_set():
             raise AppendFailedError("stopped while the broker took no records")
 
     def _begin(self) -> None:
         if self._is_transactional and self._in_transaction_since is None:
-            self._producer.begin_transaction()
+            self._producer.client.begin_transaction()
             self._in_transaction_since = time.monotonic()
 
     def _commit(self) -> None:
         while True:
             try:
-                self._producer.commit_transaction(_COMMIT_TRY_SECONDS)
+                self._producer.client.commit_transaction(_COMMIT_TRY_SECONDS)
             except KafkaException as exception:
                 self._judge(exception.args[0])
             else:
@@ -208,9 +185,9 @@ class TopicWriter:
         callback = self._callbacks.get(trades)
         if callback is None:
 
-            def callback(error: KafkaError | None, _message: Message) -> None:
+            def callback(error: KafkaError | None, message: Message) -> None:
                 if error is not None:
-                    self._failure = self._failure or error
+                    self._producer.delivered(error, message)
                 else:
                     self._progressed = True
                     self._on_acknowledged(trades)
@@ -219,10 +196,7 @@ class TopicWriter:
         return callback
 
     def _note_error(self, error: KafkaError) -> None:
-        if error.fatal():
-            # What made it fatal was delivered first, if it was a record.
-            self._failure = self._failure or error
-        elif error.code() == KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001
+        if error.code() == KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001
             logger.warning(
                 "no broker answers at {}: records wait, then the exchange is left unread",
                 self._address,
@@ -230,31 +204,13 @@ class TopicWriter:
         else:
             logger.debug("broker: {}", error.str())
 
-    def _raise_failure(self) -> None:
-        error = self._failure
-        if error is None:
-            return
-        if error.code() in _TOO_LARGE:
-            raise FatalError(
-                f"the broker at KAFKA_BROKER_ADDRESS={self._address} takes no record this large "
-                f"({error.str()}); raise its message.max.bytes and the topic's max.message.bytes"
-            )
-        if error.fatal() or error.code() == KafkaError._FATAL:  # noqa: SLF001
-            raise FatalError(
-                f"the broker ended this producer's session for good ({error.str()}); started "
-                "again, trade-producer goes on from the topic's end"
-            )
-        raise AppendFailedError(error.str())
 
-
-def _config(settings: KafkaSettings, transactional_id: str) -> dict[str, Any]:
-    config: ClientConfig = producer_config(settings) | {
+def _config(transactional_id: str) -> ClientConfig:
+    config: ClientConfig = {
         "queue.buffering.max.messages": _QUEUED_RECORDS,
         "queue.buffering.max.kbytes": _QUEUED_KILOBYTES,
         # A failed batch must stop what follows it, or the topic would have a gap.
         "enable.gapless.guarantee": True,
-        # The error callback says what matters, in the service's own log.
-        "log_level": 0,
     }
     if transactional_id:
         config["transactional.id"] = transactional_id

@@ -5,15 +5,16 @@ must reach up to there, or the window that the start cut would be nobody's. What
 same, so overlapping does no harm.
 """
 
-import time
 from collections.abc import Sequence
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import KafkaException
 from loguru import logger
 
 from ohlc_core.domain.interval import Interval
 from ohlc_core.domain.trade import ProductKey
-from ohlc_core.kafka.config import consumer_config
+from ohlc_core.errors import TopicUnreadableError
+from ohlc_core.kafka.malformed import decoded
+from ohlc_core.kafka.reader import Bounds, TopicReader
 from ohlc_core.messages.codec import decode_trades_topic
 from ohlc_core.messages.records import StartMessage
 from ohlc_core.service.setting_groups import KafkaSettings
@@ -47,43 +48,25 @@ def live_start_us(
 
     None where there is none, the topic included.
     """
-    config = consumer_config(settings, "trade-replayer-hand-over")
-    config.pop("group.instance.id", None)
-    consumer = Consumer(config)
-    try:
-        metadata = consumer.list_topics(topic, timeout=_TIMEOUT_SECONDS).topics[topic]
-        if metadata.error is not None:
+    with TopicReader(settings, topic, patience_seconds=_TIMEOUT_SECONDS) as reader:
+        try:
+            ends = reader.bounds_now()
+            if not ends:
+                return None
+            begins = reader.offsets_since(since_us // 1_000)
+            ranges = {each: Bounds(begin, ends[each].end) for each, begin in begins.items()}
+            name = str(key).encode()
+            starts = (
+                message
+                for message in reader.read(ranges)
+                if message.key() == name and (message.value() or b"").startswith(_START)
+            )
+            found = [
+                record.from_us
+                for _, record in decoded(starts, decode_trades_topic)
+                if isinstance(record, StartMessage)
+            ]
+        except (KafkaException, TopicUnreadableError) as error:
+            logger.warning("could not look for a live stream: {}", error)
             return None
-        times = [
-            TopicPartition(topic, partition, since_us // 1_000) for partition in metadata.partitions
-        ]
-        begins = consumer.offsets_for_times(times, timeout=_TIMEOUT_SECONDS)
-        ends = [consumer.get_watermark_offsets(each, timeout=_TIMEOUT_SECONDS) for each in begins]
-        found = [
-            _last_start(consumer, begin, end[1], key)
-            for begin, end in zip(begins, ends, strict=True)
-            if 0 <= begin.offset < end[1]
-        ]
-    except KafkaException as error:
-        logger.warning("could not look for a live stream: {}", error.args[0].str())
-        return None
-    finally:
-        consumer.close()
-    return max((start for start in found if start is not None), default=None)
-
-
-def _last_start(consumer: Consumer, begin: TopicPartition, end: int, key: ProductKey) -> int | None:
-    consumer.assign([begin])
-    name, start_us = str(key).encode(), None
-    deadline = time.monotonic() + _TIMEOUT_SECONDS
-    while time.monotonic() < deadline:
-        for message in consumer.consume(1_000, timeout=0.1):
-            value = message.value() or b""
-            if message.error() is None and message.key() == name and value.startswith(_START):
-                record = decode_trades_topic(value)
-                if isinstance(record, StartMessage):
-                    start_us = record.from_us
-        position = consumer.position([begin])[0].offset
-        if position >= end:
-            break
-    return start_us
+    return found[-1] if found else None

@@ -1,13 +1,11 @@
 """Writing to the run's topics: in order per product, bounded in memory, never silently lost."""
 
-import threading
-from collections.abc import Callable
-
-from confluent_kafka import KafkaError, Message, Producer
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from ohlc_core.domain.trade import ProductKey
-from ohlc_core.errors import FatalError
-from ohlc_core.kafka.config import producer_config
+from ohlc_core.errors import AppendFailedError, FatalError
+from ohlc_core.kafka.producer import RecordProducer
 from ohlc_core.messages.codec import encode
 from ohlc_core.messages.records import DeadLetter, TradesTopicMessage
 from ohlc_core.service.setting_groups import KafkaSettings
@@ -16,7 +14,6 @@ from trade_replayer.records import TradesRecord
 
 # librdkafka's own bound is 1 GB; a replay would fill it whenever the broker is slower.
 _QUEUE_KBYTES = 32 * 1024
-_POLL_SECONDS = 0.1
 _FLUSH_SECONDS = 60.0
 
 
@@ -38,18 +35,15 @@ class Publisher:
     ) -> None:
         self._trades_topic = trades_topic
         self._dead_letter_topic = dead_letter_topic
-        self._on_wait = on_wait
-        self._failure: str | None = None
-        self._lock = threading.Lock()
-        self._producer = Producer(
-            producer_config(settings)
-            | {
+        self._producer = RecordProducer(
+            settings,
+            {
                 "queue.buffering.max.kbytes": _QUEUE_KBYTES,
                 "linger.ms": 20,
                 "batch.size": 1_000_000,
-                "log_level": 3,
             },
-            on_delivery=self._delivered,
+            on_wait=on_wait,
+            too_large="lower REPLAY_BATCH, or raise the topic's max.message.bytes",
         )
 
     def trades(self, key: ProductKey, record: TradesRecord) -> None:
@@ -71,36 +65,26 @@ class Publisher:
         Raises:
             FatalError: it did not, or refused a record.
         """
-        left = self._producer.flush(_FLUSH_SECONDS)
+        with _as_fatal():
+            left = self._producer.flush(_FLUSH_SECONDS)
         if left:
             raise FatalError(
                 f"the broker did not acknowledge {left} records within {_FLUSH_SECONDS:g} s; "
                 "the same command goes on from the last acknowledged one"
             )
-        self._raise_failure()
 
     def _append(self, topic: str, key: ProductKey, value: bytes, timestamp_ms: int) -> None:
-        while True:
-            self._raise_failure()
-            try:
-                self._producer.produce(
-                    topic, value, str(key).encode(), timestamp=max(0, timestamp_ms)
-                )
-            except BufferError:
-                self._on_wait()
-                self._producer.poll(_POLL_SECONDS)
-            else:
-                self._producer.poll(0)
-                return
+        with _as_fatal():
+            self._producer.send(topic, str(key), value, timestamp_ms)
+            self._producer.poll()
 
-    def _delivered(self, error: KafkaError | None, message: Message) -> None:
-        if error is not None:
-            with self._lock:
-                self._failure = self._failure or f"{message.topic()}: {error.str()}"
 
-    def _raise_failure(self) -> None:
-        if self._failure is not None:
-            raise FatalError(
-                f"the broker refused a record of {self._failure}; the same command goes on from "
-                "the last acknowledged one"
-            )
+@contextmanager
+def _as_fatal() -> Iterator[None]:
+    try:
+        yield
+    except AppendFailedError as error:
+        raise FatalError(
+            f"the broker refused a record of {error}; the same command goes on from the last "
+            "acknowledged one"
+        ) from None

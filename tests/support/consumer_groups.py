@@ -1,8 +1,11 @@
 """What a consumer group has done, asked as an orchestrator would: without joining it."""
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import KafkaException
 
 from local_stack.processes import ManagedProcess
+from ohlc_core.kafka import groups as kafka_groups
+from ohlc_core.service.setting_groups import KafkaSettings
+from ohlc_core.service.settings import load
 from support.wait import wait_until
 
 
@@ -11,22 +14,13 @@ def group_lag(address: str, group: str, topic: str) -> int | None:
 
     A broker that has just started may not have found the group's coordinator yet.
     """
-    consumer = Consumer({"bootstrap.servers": address, "group.id": group, "log_level": 0})
+    settings = load(KafkaSettings, kafka_broker_address=address)
     try:
-        partitions = consumer.list_topics(topic, timeout=30).topics[topic].partitions
-        asked = [TopicPartition(topic, partition) for partition in partitions]
-        lag: int = sum(
-            consumer.get_watermark_offsets(each, timeout=30)[1] - max(0, each.offset)
-            for each in consumer.committed(asked, timeout=30)
-        )
+        return kafka_groups.group_lag(settings, group, topic)
     except KafkaException as error:
         if error.args[0].retriable() or error.args[0].code() > 0:
             return None
         raise
-    else:
-        return lag
-    finally:
-        consumer.close()
 
 
 def wait_for_no_lag(

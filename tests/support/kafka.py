@@ -1,13 +1,15 @@
 """Raw records into and out of a broker."""
 
-import time
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from local_stack.brokers import LocalBroker
+from ohlc_core.kafka.reader import TopicReader
+from ohlc_core.service.setting_groups import KafkaSettings
+from ohlc_core.service.settings import load
 
 #: The type of the fixture ``own_broker``.
 OwnBroker = Callable[[], LocalBroker]
@@ -72,50 +74,15 @@ def read_topic(address: str, topic: str, timeout: float = 30.0) -> list[Record]:
 
     Records of one partition are in order. An open transaction hides what follows it.
     """
-    consumer = Consumer(
-        {
-            "bootstrap.servers": address,
-            "group.id": "test-reader-that-never-commits",
-            "enable.auto.commit": False,
-            "auto.offset.reset": "earliest",
-            "isolation.level": "read_committed",
-            "enable.partition.eof": True,
-            "receive.message.max.bytes": 2_147_483_647,
-        }
-    )
-    try:
-        return _read_to_end(consumer, topic, timeout)
-    finally:
-        consumer.close()
-
-
-def _read_to_end(consumer: Consumer, topic: str, timeout: float) -> list[Record]:
-    metadata = consumer.list_topics(topic, timeout=timeout).topics[topic]
-    if metadata.error is not None:
-        if metadata.error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
-            return []
-        raise KafkaException(metadata.error)
-    unread = set(metadata.partitions)
-    consumer.assign([TopicPartition(topic, partition, 0) for partition in unread])
-    records: list[Record] = []
-    deadline = time.monotonic() + timeout
-    while unread:
-        assert time.monotonic() < deadline, f"{topic} could not be read within {timeout:g} s"
-        message = consumer.poll(0.2)
-        if message is None:
-            continue
-        if message.error() is None:
-            records.append(
-                Record(
-                    message.key(),
-                    message.value(),
-                    message.partition(),
-                    message.offset(),
-                    message.timestamp()[1],
-                )
+    settings = load(KafkaSettings, kafka_broker_address=address)
+    with TopicReader(settings, topic, patience_seconds=timeout) as reader:
+        return [
+            Record(
+                message.key(),
+                message.value(),
+                message.partition() or 0,
+                message.offset() or 0,
+                message.timestamp()[1],
             )
-        elif message.error().code() == KafkaError._PARTITION_EOF:
-            unread.discard(message.partition())
-        else:
-            raise KafkaException(message.error())
-    return records
+            for message in reader.read(reader.bounds_now(timeout) or {})
+        ]

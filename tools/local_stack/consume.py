@@ -6,8 +6,8 @@ from local_stack.broker_discovery import reach
 from local_stack.record_lines import record_lines
 from local_stack.settings import StackSettings
 from local_stack.stopping import StopRequest
-from local_stack.topic_reader import TopicReader
 from ohlc_core.kafka.admin import wait_for_broker
+from ohlc_core.kafka.follower import TopicFollower
 
 _POLL_SECONDS = 0.2
 
@@ -27,7 +27,7 @@ def consume(
     reached = reach(settings)
     sys.stderr.write(f"topic {topic} of the broker at {reached.kafka_broker_address}\n")
     wait_for_broker(reached)
-    reader = TopicReader(reached, topic, from_end)
+    reader = TopicFollower(reached, topic, from_end)
     try:
         while not stop.is_set:
             for message in reader.read(_POLL_SECONDS):

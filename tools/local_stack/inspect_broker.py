@@ -7,8 +7,8 @@ import argparse
 import sys
 from typing import NoReturn
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient, TopicMetadata
 from rich.console import Console
 from rich.table import Table
 
@@ -16,7 +16,8 @@ from local_stack.broker_discovery import reach
 from local_stack.settings import StackSettings
 from ohlc_core.errors import BrokerUnavailableError, SettingsError
 from ohlc_core.kafka.admin import wait_for_broker
-from ohlc_core.kafka.config import connection_config
+from ohlc_core.kafka.groups import partition_lags
+from ohlc_core.kafka.reader import TopicReader
 from ohlc_core.service.setting_groups import KafkaSettings
 from ohlc_core.service.settings import load
 
@@ -28,14 +29,11 @@ def topics_table(settings: KafkaSettings, admin: AdminClient) -> Table:
     table = Table("topic")
     for heading in ("partitions", "copies", "records"):
         table.add_column(heading, justify="right")
-    consumer = _reader(settings, "topics")
-    try:
-        for name, topic in sorted(admin.list_topics(timeout=_TIMEOUT_SECONDS).topics.items()):
-            copies = max((len(each.replicas) for each in topic.partitions.values()), default=0)
-            held = sum(_held(consumer, name, partition) for partition in topic.partitions)
-            table.add_row(name, str(len(topic.partitions)), str(copies), f"{held:,}")
-    finally:
-        consumer.close()
+    for name, topic in sorted(_topics(admin).items()):
+        copies = max((len(each.replicas) for each in topic.partitions.values()), default=0)
+        with TopicReader(settings, name) as reader:
+            held = sum(end - low for low, end in (reader.bounds_now() or {}).values())
+        table.add_row(name, str(len(topic.partitions)), str(copies), f"{held:,}")
     return table
 
 
@@ -44,42 +42,19 @@ def lag_table(settings: KafkaSettings, admin: AdminClient) -> Table:
     table = Table("group", "topic")
     for heading in ("partition", "committed", "end", "lag"):
         table.add_column(heading, justify="right")
+    topics = [name for name in sorted(_topics(admin)) if not name.startswith("__")]
     listed = admin.list_consumer_groups(request_timeout=_TIMEOUT_SECONDS).result()
     for group in sorted(each.group_id for each in listed.valid):
-        consumer = _reader(settings, group)
-        try:
-            for each in _committed(consumer, admin):
-                low, high = consumer.get_watermark_offsets(each, timeout=_TIMEOUT_SECONDS)
-                lag = high - max(low, each.offset)
-                numbers = (each.partition, each.offset, high, lag)
+        for each in partition_lags(settings, group, topics):
+            if each.committed >= 0:
+                numbers = (each.partition, each.committed, each.end, each.lag)
                 table.add_row(group, each.topic, *(f"{number:,}" for number in numbers))
-        finally:
-            consumer.close()
     return table
 
 
-def _reader(settings: KafkaSettings, group: str) -> Consumer:
-    """Return a consumer that asks about a group without ever joining it."""
-    return Consumer(connection_config(settings) | {"group.id": group, "log_level": 0})
-
-
-def _held(consumer: Consumer, topic: str, partition: int) -> int:
-    low, high = consumer.get_watermark_offsets(
-        TopicPartition(topic, partition), timeout=_TIMEOUT_SECONDS
-    )
-    return int(high - low)
-
-
-def _committed(consumer: Consumer, admin: AdminClient) -> list[TopicPartition]:
-    """Return the partitions in which the group has committed an offset."""
-    asked = [
-        TopicPartition(name, partition)
-        for name, topic in sorted(admin.list_topics(timeout=_TIMEOUT_SECONDS).topics.items())
-        for partition in topic.partitions
-        if not name.startswith("__")
-    ]
-    found = consumer.committed(asked, timeout=_TIMEOUT_SECONDS) if asked else []
-    return [each for each in found if each.offset >= 0]
+def _topics(admin: AdminClient) -> dict[str, TopicMetadata]:
+    found: dict[str, TopicMetadata] = admin.list_topics(timeout=_TIMEOUT_SECONDS).topics
+    return found
 
 
 def _exit_code(what: str) -> int:

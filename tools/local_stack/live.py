@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
+from local_stack.candle_feed import CandleFeed
 from local_stack.errors import StackError
 from local_stack.market import claim, demo_store_url, market
 from local_stack.pipeline import Pipeline, running
@@ -16,7 +17,6 @@ from local_stack.run_folder import RunFolder
 from local_stack.services import Service, service
 from local_stack.settings import StackSettings
 from local_stack.stopping import StopRequest
-from local_stack.topic_reader import CandleFeed
 from local_stack.view import Backlog, View, view_for
 from local_stack.warning_lines import WarningLines
 from ohlc_core.messages.topics import topic_names

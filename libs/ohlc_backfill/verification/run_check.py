@@ -1,13 +1,10 @@
 """A backfill's proof: the store against candles recomputed from the trades on the run's topic."""
 
-import time
-import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
 import polars as pl
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from ohlc_backfill.topic_state import replayed_so_far
 from ohlc_backfill.verification.compare import Comparison, ProductComparer
@@ -15,8 +12,9 @@ from ohlc_backfill.verification.expected import ExpectedRows
 from ohlc_backfill.verification.stored import StoredCandles
 from ohlc_core.domain.interval import Interval
 from ohlc_core.domain.trade import ProductKey
-from ohlc_core.errors import FatalError
-from ohlc_core.kafka.config import consumer_config
+from ohlc_core.errors import FatalError, MalformedMessageError
+from ohlc_core.kafka.malformed import decoded
+from ohlc_core.kafka.reader import TopicReader
 from ohlc_core.service.setting_groups import KafkaSettings
 from ohlc_history.trade_table import TRADE_TABLE
 
@@ -117,13 +115,17 @@ def check_run(
 
     products = {str(key).encode(): _Product(key, found[key].final_us or 0) for key in ends_us}
     read = 0
-    for message, fraction in _messages(settings, topic):
-        product = products.get(message.key() or b"")
-        if product is not None:
-            record = _decode(message.value() or b"")
-            product.take(record, begin)
+    with TopicReader(settings, topic, patience_seconds=_SILENCE_SECONDS) as reader:
+        bounds = reader.bounds()
+        total = max(1, sum(end - low for low, end in bounds.values()))
+        begins = {partition: low for partition, (low, _) in bounds.items()}
+        reached = dict(begins)
+        wanted = (each for each in reader.read(bounds) if each.key() in products)
+        for message, record in decoded(wanted, _decode_record):
+            products[message.key() or b""].take(record, begin)
             read += len(record.sides)
-            progress(read, fraction)
+            reached[message.partition() or 0] = (message.offset() or 0) + 1
+            progress(read, (sum(reached.values()) - sum(begins.values())) / total)
     return _verdict(products.values())
 
 
@@ -151,44 +153,8 @@ def _table(records: list[_Record]) -> pl.DataFrame:
     )
 
 
-def _messages(settings: KafkaSettings, topic: str) -> Iterator[tuple[Message, float]]:
-    """Yield the topic's records up to its present end, each partition's in order.
-
-    With each comes the fraction of the topic that has been read.
-    """
-    config = consumer_config(settings, f"backfill-check-{uuid.uuid4().hex[:12]}")
-    config.pop("group.instance.id", None)
-    consumer = Consumer(
-        config | {"enable.partition.eof": True, "queued.max.messages.kbytes": 32 * 1024}
-    )
+def _decode_record(value: bytes) -> _Record:
     try:
-        metadata = consumer.list_topics(topic, timeout=_SILENCE_SECONDS).topics[topic]
-        unread = set(metadata.partitions)
-        consumer.assign([TopicPartition(topic, partition, 0) for partition in unread])
-        total, done = _records(consumer, topic, unread), 0
-        deadline = time.monotonic() + _SILENCE_SECONDS
-        while unread:
-            if time.monotonic() > deadline:
-                raise FatalError(f"topic {topic} could not be read to its end")
-            for message in consumer.consume(200, timeout=0.1):
-                deadline = time.monotonic() + _SILENCE_SECONDS
-                error = message.error()
-                if error is None:
-                    done += 1
-                    yield message, min(1.0, done / max(1, total))
-                elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - its only name
-                    unread.discard(message.partition())
-                else:
-                    raise KafkaException(error)
-    except KafkaException as error:
-        raise FatalError(f"topic {topic} could not be read: {error.args[0].str()}") from None
-    finally:
-        consumer.close()
-
-
-def _records(consumer: Consumer, topic: str, partitions: Iterable[int]) -> int:
-    ends = [
-        consumer.get_watermark_offsets(TopicPartition(topic, each), timeout=_SILENCE_SECONDS)
-        for each in partitions
-    ]
-    return sum(int(high) - int(low) for low, high in ends)
+        return _decode(value)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise MalformedMessageError(str(error)) from None

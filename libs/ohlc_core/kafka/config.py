@@ -52,3 +52,15 @@ def consumer_config(settings: KafkaSettings, group: str) -> ClientConfig:
     if settings.kafka_group_instance_id:
         config["group.instance.id"] = settings.kafka_group_instance_id
     return config
+
+
+def reader_config(settings: KafkaSettings) -> ClientConfig:
+    """Return the configuration of a consumer that joins no group and never commits."""
+    config = consumer_config(settings, "reader-without-a-group")
+    config.pop("group.instance.id", None)
+    return config | {
+        "enable.partition.eof": True,
+        "enable.auto.offset.store": False,
+        "queued.max.messages.kbytes": 32 * 1_024,
+        "log_level": 0,
+    }

@@ -5,8 +5,10 @@ import json
 from typing import Any, NamedTuple
 
 import fastavro
-from confluent_kafka import Consumer, KafkaError, TopicPartition
 
+from ohlc_core.kafka.reader import TopicReader
+from ohlc_core.service.setting_groups import KafkaSettings
+from ohlc_core.service.settings import load
 from support.hopsworks_stub.backend import Backend
 
 
@@ -30,30 +32,9 @@ class IngestedRow(NamedTuple):
 
 def ingested_rows(backend: Backend, timeout: float = 30) -> list[IngestedRow]:
     """Return every row on the project's ingestion topic, in the order of each key."""
-    config = {
-        "bootstrap.servers": backend.broker,
-        "group.id": "onlinefs",
-        "enable.auto.commit": False,
-        "auto.offset.reset": "earliest",
-        "enable.partition.eof": True,
-    }
-    consumer = Consumer(config)
-    try:
-        partitions = (
-            consumer.list_topics(backend.topic, timeout=timeout).topics[backend.topic].partitions
-        )
-        consumer.assign([TopicPartition(backend.topic, each, 0) for each in partitions])
-        unread, rows = set(partitions), []
-        while unread:
-            message = consumer.poll(timeout)
-            assert message is not None, "the ingestion topic could not be read"
-            if message.error() is None:
-                rows.append(_row(backend, message))
-            elif message.error().code() == KafkaError._PARTITION_EOF:
-                unread.discard(message.partition())
-        return rows
-    finally:
-        consumer.close()
+    settings = load(KafkaSettings, kafka_broker_address=backend.broker)
+    with TopicReader(settings, backend.topic, patience_seconds=timeout) as reader:
+        return [_row(backend, message) for message in reader.read(reader.bounds())]
 
 
 def _row(backend: Backend, message: Any) -> IngestedRow:

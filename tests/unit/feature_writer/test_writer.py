@@ -9,11 +9,11 @@ from confluent_kafka import TopicPartition
 
 from feature_writer.batch import Rejected
 from feature_writer.consumer import CandleConsumer, Membership
-from feature_writer.dead_letters import DeadLetterTopic, UndeliveredError
+from feature_writer.dead_letters import DeadLetterTopic
 from feature_writer.settings import WriterSettings
 from feature_writer.writer import FeatureWriter
 from ohlc_core.domain.candle import Candle
-from ohlc_core.errors import FatalError
+from ohlc_core.errors import AppendFailedError, FatalError
 from ohlc_core.messages.codec import encode_candle
 from ohlc_core.service.health import Health
 from ohlc_core.service.settings import load
@@ -113,7 +113,7 @@ class World:
     def send(self, rejected: Sequence[Rejected]) -> None:
         if rejected and self.letter_failures:
             self.letter_failures -= 1
-            raise UndeliveredError("down")
+            raise AppendFailedError("down")
         self.letters.extend(rejected)
         if rejected:
             self.log.append(f"reject {len(rejected)}")
