@@ -79,6 +79,18 @@ def test_a_final_watermark_counts_only_behind_the_last_trade(
     assert (found[LTC].final_us, found[LTC].last) == (T0 + MINUTE, None)
 
 
+def test_malformed_record_on_the_runs_topic_is_passed_over(
+    kafka: KafkaSettings, unique_topics: TopicNames
+) -> None:
+    topic = unique_topics.trades
+    create_topics(kafka.kafka_broker_address, topic)
+    bad = [(str(BTC), b"{not json"), (str(BTC), None), (str(ETH), b"{}")]
+    produce(kafka.kafka_broker_address, topic, [trades(BTC, 1), *bad])
+    found = so_far(kafka, topic)
+    assert found[BTC].last == Position("1", T0 + 1)
+    assert found[ETH] == ReplayedSoFar()
+
+
 def test_a_live_stream_that_began_lately_is_found(
     kafka: KafkaSettings, unique_topics: TopicNames
 ) -> None:
