@@ -18,7 +18,14 @@ from ohlc_core.errors import PipelineError
 #: A frame of the websocket, or a part of one.
 FrameData = str | bytes | msgspec.Raw
 
+#: A longer frame is not decoded; the largest known ones, snapshots, have some 10 kB.
+MAX_FRAME_BYTES = 1 << 20
+
+#: What decoding raises on bad input; everything else is a defect of ours.
+DECODE_ERRORS = (msgspec.MsgspecError, ValueError, ArithmeticError, LookupError, RecursionError)
+
 _MAX_PAYLOAD = 20_000
+_MAX_REASON = 300
 
 
 class ExchangeError(PipelineError):
@@ -38,7 +45,14 @@ class RateLimitedError(ExchangeError):
 
 
 class ExchangeUnavailableError(ExchangeError):
-    """The exchange can not answer now (5xx, maintenance, a timeout); trying again may help."""
+    """The exchange cannot answer now (5xx, maintenance, a timeout); trying again may help.
+
+    ``retry_after_seconds`` is the wait it asked for (None: it did not say).
+    """
+
+    def __init__(self, words: str, retry_after_seconds: float | None = None) -> None:
+        super().__init__(words)
+        self.retry_after_seconds = retry_after_seconds
 
 
 class MalformedResponseError(ExchangeError):
@@ -115,8 +129,15 @@ class Malformed(NamedTuple):
 
 def payload_text(frame: str | bytes) -> str:
     """Return the frame as text for a dead letter: undecodable bytes replaced, length bounded."""
+    frame = frame[: 4 * _MAX_PAYLOAD]
     text = frame.decode(errors="replace") if isinstance(frame, bytes) else frame
     return text if len(text) <= _MAX_PAYLOAD else text[:_MAX_PAYLOAD] + "... (cut)"
+
+
+def reason_of(error: BaseException) -> str:
+    """Return an error's text on one line, bounded: it may quote what was sent."""
+    text = " ".join(str(error)[: 2 * _MAX_REASON].split()) or type(error).__name__
+    return text[:_MAX_REASON]
 
 
 FrameEvent = (
@@ -150,11 +171,15 @@ Fetch = Callable[[Request], Response]
 class Page(NamedTuple):
     """One page of history, ascending; pages may overlap, so take ids that are new.
 
-    more tells whether the exchange has (or may have) a further page.
+    Attributes:
+        trades: its trades.
+        more: whether the exchange has (or may have) a further page.
+        rejected: its rows that are no trades.
     """
 
     trades: tuple[Trade, ...]
     more: bool
+    rejected: tuple[Malformed, ...] = ()
 
 
 class Position(NamedTuple):
@@ -247,17 +272,21 @@ class ExchangeAdapter(ABC):
 
     def read_frame(self, frame: str | bytes) -> list[FrameEvent]:
         """Turn one frame into events. Never raises: bad input becomes `Malformed`."""
+        if len(frame) > MAX_FRAME_BYTES:
+            reason = f"a frame of {len(frame)} bytes; at most {MAX_FRAME_BYTES} are read"
+            return [Malformed(reason, payload_text(frame))]
         try:
             return self.events(frame)
-        except (msgspec.MsgspecError, ValueError, ArithmeticError) as error:
-            return [Malformed(str(error), payload_text(frame))]
+        except DECODE_ERRORS as error:
+            return [Malformed(reason_of(error), payload_text(frame))]
 
     @abstractmethod
     def events(self, data: FrameData) -> list[FrameEvent]:
         """Return what a frame says.
 
         Raises:
-            MsgspecError, ValueError, ArithmeticError: it is not as the exchange documents.
+            MsgspecError, ValueError, ArithmeticError, LookupError, RecursionError: it is not as
+                the exchange documents.
         """
 
     @abstractmethod

@@ -10,8 +10,6 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-import httpx
-
 from ohlc_core.errors import StoppedError
 from ohlc_exchanges.base import (
     ExchangeAdapter,
@@ -22,6 +20,7 @@ from ohlc_exchanges.base import (
     Request,
     Response,
 )
+from ohlc_exchanges.bounded_client import BoundedClient
 
 
 class RetryPolicy(NamedTuple):
@@ -30,16 +29,16 @@ class RetryPolicy(NamedTuple):
     Attributes:
         attempts: at most this many; 0: without end.
         first_seconds: the first wait; it doubles from try to try.
-        most_seconds: the longest wait.
+        max_seconds: the longest wait.
     """
 
     attempts: int = 6
     first_seconds: float = 0.5
-    most_seconds: float = 30.0
+    max_seconds: float = 30.0
 
     def wait_seconds(self, failures: int, random_: random.Random) -> float:
         """Return the wait after that many failures: full jitter over the upper half."""
-        whole = min(self.most_seconds, self.first_seconds * float(1 << min(failures - 1, 30)))
+        whole = min(self.max_seconds, self.first_seconds * float(1 << min(failures - 1, 30)))
         return whole * (0.5 + random_.random() / 2)
 
 
@@ -91,6 +90,7 @@ class RestFetcher:
         interval_seconds: spacing of calls; None: the adapter's.
         spacing: shared with other fetchers of the same exchange; None: its own.
         timeout_seconds: for connecting, and between two reads.
+        total_seconds: for one request as a whole.
         on_wait, on_call: for progress and metrics.
         random_: source of the jitter.
         monotonic: seconds from any fixed moment.
@@ -106,6 +106,7 @@ class RestFetcher:
         interval_seconds: float | None = None,
         spacing: CallSpacing | None = None,
         timeout_seconds: float = 10.0,
+        total_seconds: float = 60.0,
         on_wait: OnWait = lambda _why, _seconds: None,
         on_call: OnCall = lambda _seconds, _status: None,
         random_: random.Random | None = None,
@@ -122,8 +123,8 @@ class RestFetcher:
         self._on_call = on_call
         self._random = random_ or random.Random()
         self._monotonic = monotonic
-        self._client = httpx.Client(
-            timeout=timeout_seconds, headers={"User-Agent": "ohlc-pipeline"}, follow_redirects=True
+        self._client = BoundedClient(
+            self._stop, total_seconds=total_seconds, read_seconds=timeout_seconds
         )
 
     def __call__(self, request: Request) -> Response:
@@ -152,13 +153,10 @@ class RestFetcher:
         began = self._monotonic()
         status = 0
         try:
-            answer = self._client.get(self.base_url + request.path, params=dict(request.params))
-            status = answer.status_code
-        except httpx.HTTPError as error:
-            raise ExchangeUnavailableError(f"{self.base_url} did not answer: {error!r}") from None
+            response = self._client.get(self.base_url + request.path, request.params)
+            status = response.status
         finally:
             self._on_call(self._monotonic() - began, status)
-        response = Response(status, dict(answer.headers), answer.content)
         self._adapter.check(response)
         return response
 
@@ -170,8 +168,8 @@ class RestFetcher:
 
     def _back_off(self, error: ExchangeError, failures: int) -> None:
         seconds = self._policy.wait_seconds(failures, self._random)
-        if isinstance(error, RateLimitedError) and error.retry_after_seconds is not None:
-            seconds = max(seconds, error.retry_after_seconds)
+        if isinstance(error, RateLimitedError | ExchangeUnavailableError):
+            seconds = max(seconds, error.retry_after_seconds or 0.0)
         self._on_wait(str(error), seconds)
         self._sleep(seconds)
 

@@ -27,7 +27,7 @@ def make_fetcher(
         adapter,
         settings.exchange_rest_url,
         stop=stop,
-        policy=RetryPolicy(attempts=3, most_seconds=5.0),
+        policy=RetryPolicy(attempts=3, max_seconds=5.0),
         interval_seconds=settings.rest_interval_seconds,
         on_wait=lambda _why, seconds: metrics.rest_wait_seconds.inc(seconds),
         on_call=lambda _seconds, status: metrics.rest_calls.labels(status).inc(),

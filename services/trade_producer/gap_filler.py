@@ -15,6 +15,7 @@ from ohlc_exchanges.base import (
     ExchangeAdapter,
     ExchangeError,
     Fetch,
+    Malformed,
     MalformedResponseError,
     Page,
     Position,
@@ -52,10 +53,11 @@ class FillJob:
 
 
 class PageRead(NamedTuple):
-    """A page of a job came."""
+    """A page of a job came: its trades, and its rows that are none."""
 
     job: FillJob
     trades: tuple[Trade, ...]
+    rejected: tuple[Malformed, ...] = ()
 
 
 class FillEnded(NamedTuple):
@@ -156,7 +158,7 @@ class GapFiller:
 
     def _walk(self, job: FillJob) -> FillEnded:
         for page in self._pages(job):
-            if not self._inbox.put(PageRead(job, page.trades), job.cancelled.is_set):
+            if not self._inbox.put(PageRead(job, page.trades, page.rejected), job.cancelled.is_set):
                 break
             if not page.more:
                 return FillEnded(job, None, at_newest=True)

@@ -272,6 +272,9 @@ class LiveProducer:
     def _page_read(self, page: PageRead) -> None:
         flow = self._flows[page.job.product_id]
         self._metrics.trades_in.labels(flow.key.product_id, "rest").inc(len(page.trades))
+        for row in page.rejected:
+            self._notices.warn("rejected rows", f"a row of history is no trade: {row.reason}")
+            self._encoder.reject(self._adapter.name, "history", row.reason, row.payload)
         self._append(flow, flow.page(page.job, page.trades))
 
     def _fill_ended(self, end: FillEnded) -> None:

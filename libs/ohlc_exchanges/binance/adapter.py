@@ -6,7 +6,6 @@ symbol's stream is acknowledged and silent, so products are checked over REST. A
 """
 
 from collections.abc import Iterator, Sequence
-from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -14,12 +13,14 @@ import msgspec
 from ohlc_core.domain.interval import Interval
 from ohlc_core.domain.trade import Side, Trade
 from ohlc_exchanges.base import (
+    DECODE_ERRORS,
     Alive,
     ExchangeAdapter,
     ExchangeError,
     Fetch,
     FrameData,
     FrameEvent,
+    Malformed,
     MalformedResponseError,
     OfficialCandle,
     Page,
@@ -34,20 +35,29 @@ from ohlc_exchanges.base import (
     UnknownProductError,
 )
 from ohlc_exchanges.binance.candles import official_candles
+from ohlc_exchanges.decoding import (
+    by_sequential_id,
+    decode_page,
+    read_rows,
+    time_us,
+    trade_of,
+    trades_of,
+)
 from ohlc_exchanges.names import ProductNames
 from ohlc_exchanges.page_states import ascending_state
-from ohlc_exchanges.parsing import trade_of
 from ohlc_exchanges.status import check_answer, words_of
 
 _PAGE_LIMIT = 1_000
 _US_PER_MS = 1_000
+# As milliseconds this is the year 5138, as microseconds 1973.
+_FIRST_MICROSECOND = 10**14
 _INVALID_SYMBOL = -1121
 
 
 class _Trade(msgspec.Struct):
     t: int
-    p: Decimal
-    q: Decimal
+    p: str
+    q: str
     T: int
     m: bool
 
@@ -66,8 +76,8 @@ class _Frame(msgspec.Struct):
 
 class _Row(msgspec.Struct):
     id: int
-    price: Decimal
-    qty: Decimal
+    price: str
+    qty: str
     time: int
     isBuyerMaker: bool  # noqa: N815 - Binance's name
 
@@ -88,6 +98,7 @@ class _ServerTime(msgspec.Struct):
 _frame = msgspec.json.Decoder(_Frame)
 _trade = msgspec.json.Decoder(_Trade)
 _rows = msgspec.json.Decoder(list[_Row])
+_row = msgspec.json.Decoder(_Row)
 _aggregates = msgspec.json.Decoder(list[_Aggregate])
 _error = msgspec.json.Decoder(_Error)
 _server_time = msgspec.json.Decoder(_ServerTime)
@@ -143,7 +154,7 @@ class Binance(ExchangeAdapter):
         if head.e == "trade":
             product = self._names.configured(head.s)
             trade = _live_trade(_trade.decode(data))
-            return [Alive(head.E * _US_PER_MS), TradesSeen(product, (trade,), False)]
+            return [Alive(_time_us(head.E)), TradesSeen(product, (trade,), False)]
         if head.e == "serverShutdown":
             return [ReconnectAsked("serverShutdown")]
         if head.code or head.error is not None:
@@ -158,7 +169,7 @@ class Binance(ExchangeAdapter):
         if response.status == 400:
             try:
                 code = _error.decode(response.body).code
-            except msgspec.MsgspecError:
+            except DECODE_ERRORS:
                 code = 0
             if code == _INVALID_SYMBOL:
                 raise UnknownProductError(words_of(response))
@@ -172,8 +183,8 @@ class Binance(ExchangeAdapter):
         """Ask ``/api/v3/time``."""
         try:
             answer = fetch(Request("/api/v3/time", {}))
-            return _server_time.decode(answer.body).serverTime * _US_PER_MS
-        except (msgspec.MsgspecError, ExchangeError):
+            return _time_us(_server_time.decode(answer.body).serverTime)
+        except (*DECODE_ERRORS, ExchangeError):
             return None
 
     def page_state(self, request: Request, body: bytes) -> PageState:
@@ -195,10 +206,7 @@ class Binance(ExchangeAdapter):
         start_ms = str(from_us // _US_PER_MS)
         params = {"symbol": symbol, "startTime": start_ms, "limit": "1"}
         body = fetch(Request("/api/v3/aggTrades", params)).body
-        try:
-            aggregates = _aggregates.decode(body)
-        except msgspec.MsgspecError as error:
-            raise MalformedResponseError(f"Binance's history: {error}") from None
+        aggregates = decode_page(_aggregates.decode, body, "Binance's history")
         if not aggregates:
             yield Page((), more=False)
             return
@@ -213,29 +221,40 @@ def _pages_after(symbol: str, last_id: int, fetch: Fetch) -> Iterator[Page]:
     while True:
         params = {"symbol": symbol, "fromId": str(last_id + 1), "limit": str(_PAGE_LIMIT)}
         body = fetch(Request("/api/v3/historicalTrades", params)).body
-        try:
-            trades = [_history_trade(row) for row in _rows.decode(body)]
-        except (msgspec.MsgspecError, ValueError, ArithmeticError) as error:
-            raise MalformedResponseError(f"Binance's history: {error}") from None
+        rows, broken = decode_page(_read_rows, body, "Binance's history")
+        trades, rejected = trades_of(rows, _history_trade)
         new = sorted(
-            (trade for trade in trades if int(trade.trade_id) > last_id),
-            key=lambda trade: int(trade.trade_id),
+            (trade for trade in trades if int(trade.trade_id) > last_id), key=by_sequential_id
         )
-        if not new:
-            yield Page((), more=False)
+        reached = max((row.id for row in rows), default=last_id)
+        if rows and reached <= last_id:
+            raise MalformedResponseError(
+                f"Binance's history was asked for ids from {last_id + 1} and ended at {reached}"
+            )
+        if reached == last_id:
+            yield Page((), more=False, rejected=(*broken, *rejected))
             return
-        yield Page(tuple(new), more=True)
-        last_id = int(new[-1].trade_id)
+        yield Page(tuple(new), more=True, rejected=(*broken, *rejected))
+        last_id = reached
+
+
+def _read_rows(body: bytes) -> tuple[list[_Row], list[Malformed]]:
+    return read_rows(body, _rows, _row)
 
 
 def _live_trade(row: _Trade) -> Trade:
     side = _side(row.m)
-    return trade_of(str(row.t), row.p, row.q, side, row.T * _US_PER_MS)
+    return trade_of(row.t, row.p, row.q, side, _time_us(row.T))
 
 
 def _history_trade(row: _Row) -> Trade:
     side = _side(row.isBuyerMaker)
-    return trade_of(str(row.id), row.price, row.qty, side, row.time * _US_PER_MS)
+    return trade_of(row.id, row.price, row.qty, side, _time_us(row.time))
+
+
+def _time_us(value: int) -> int:
+    # Milliseconds, or microseconds where the address asks for them (timeUnit=MICROSECOND).
+    return time_us(value, 1 if value >= _FIRST_MICROSECOND else _US_PER_MS)
 
 
 def _side(buyer_is_maker: bool) -> Side:

@@ -6,7 +6,7 @@ closes a gap, and an absence of more than a day can not be closed at all.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from decimal import Decimal
+from typing import NamedTuple
 
 import msgspec
 
@@ -19,7 +19,7 @@ from ohlc_exchanges.base import (
     FrameEvent,
     HistoryReach,
     HistoryTooShortError,
-    MalformedResponseError,
+    Malformed,
     Page,
     Position,
     ReconnectAsked,
@@ -30,8 +30,16 @@ from ohlc_exchanges.base import (
     TradesSeen,
     UnknownProductError,
 )
+from ohlc_exchanges.decoding import (
+    by_sequential_id,
+    decode_page,
+    id_of,
+    read_rows,
+    time_us,
+    trade_of,
+    trades_of,
+)
 from ohlc_exchanges.names import ProductNames
-from ohlc_exchanges.parsing import by_sequential_id, trade_of
 from ohlc_exchanges.status import check_answer, words_of
 
 _CHANNEL = "live_trades_"
@@ -44,8 +52,8 @@ _SPANS = ("hour", "day")
 class _LiveTrade(msgspec.Struct):
     id: int
     type: int
-    amount_str: Decimal
-    price_str: Decimal
+    amount_str: str
+    price_str: str
     microtimestamp: str
 
 
@@ -62,15 +70,16 @@ class _ErrorData(msgspec.Struct):
 class _Row(msgspec.Struct):
     date: str
     tid: str | int
-    price: Decimal
+    price: str
     type: str | int
-    amount: Decimal
+    amount: str
 
 
 _frame = msgspec.json.Decoder(_Frame)
 _live = msgspec.json.Decoder(_LiveTrade)
 _error = msgspec.json.Decoder(_ErrorData)
 _rows = msgspec.json.Decoder(list[_Row])
+_row = msgspec.json.Decoder(_Row)
 _encode = msgspec.json.Encoder().encode
 
 
@@ -149,8 +158,9 @@ class Bitstamp(ExchangeAdapter):
         """Ask for the shortest span that reaches back to the time, at most a day."""
         # Rows are in whole seconds, cut off.
         second = from_us // _S * _S
-        trades, _ = _reaching(product_id, fetch, lambda oldest: oldest.timestamp_us < second)
-        yield Page(tuple(t for t in trades if t.timestamp_us >= second), more=False)
+        span, _ = _reaching(product_id, fetch, lambda oldest: oldest.timestamp_us < second)
+        trades = tuple(t for t in span.trades if t.timestamp_us >= second)
+        yield Page(trades, more=False, rejected=tuple(span.rejected))
 
     def pages_after(self, product_id: str, position: Position, fetch: Fetch) -> Iterator[Page]:
         """Ask for the shortest span that reaches back to the position, and yield all of it.
@@ -161,32 +171,40 @@ class Bitstamp(ExchangeAdapter):
             HistoryTooShortError: no span does.
         """
         last_id = int(position.trade_id)
-        trades, reaches = _reaching(product_id, fetch, lambda t: int(t.trade_id) <= last_id)
-        if not reaches and trades:
+        span, reaches = _reaching(product_id, fetch, lambda t: int(t.trade_id) <= last_id)
+        if not reaches and span.trades:
             raise HistoryTooShortError(
-                "Bitstamp's history goes back one day only", trades[0].timestamp_us + _S
+                "Bitstamp's history goes back one day only", span.trades[0].timestamp_us + _S
             )
-        yield Page(tuple(trades), more=False)
+        yield Page(tuple(span.trades), more=False, rejected=tuple(span.rejected))
 
 
 def _transactions(product_id: str, span: str) -> Request:
     return Request(f"/api/v2/transactions/{native_name(product_id)}/", {"time": span})
 
 
+class _Span(NamedTuple):
+    trades: list[Trade]
+    rejected: list[Malformed]
+
+
 def _reaching(
     product_id: str, fetch: Fetch, is_behind: Callable[[Trade], bool]
-) -> tuple[list[Trade], bool]:
+) -> tuple[_Span, bool]:
     """Return the trades of the shortest span whose oldest one is behind, and whether it is."""
-    trades: list[Trade] = []
+    found = _Span([], [])
     for span in _SPANS:
         body = fetch(_transactions(product_id, span)).body
-        try:
-            trades = sorted((_row_trade(row) for row in _rows.decode(body)), key=by_sequential_id)
-        except (msgspec.MsgspecError, ValueError, ArithmeticError) as error:
-            raise MalformedResponseError(f"Bitstamp's history: {error}") from None
-        if trades and is_behind(trades[0]):
-            return trades, True
-    return trades, False
+        rows, broken = decode_page(_read_rows, body, "Bitstamp's history")
+        trades, rejected = trades_of(rows, _row_trade)
+        found = _Span(sorted(trades, key=by_sequential_id), [*broken, *rejected])
+        if trades and is_behind(found.trades[0]):
+            return found, True
+    return found, False
+
+
+def _read_rows(body: bytes) -> tuple[list[_Row], list[Malformed]]:
+    return read_rows(body, _rows, _row)
 
 
 def _text(event: str, data: dict[str, str]) -> str:
@@ -194,15 +212,13 @@ def _text(event: str, data: dict[str, str]) -> str:
 
 
 def _live_trade(row: _LiveTrade) -> Trade:
-    return trade_of(
-        str(row.id), row.price_str, row.amount_str, _side(row.type), int(row.microtimestamp)
-    )
+    us = time_us(row.microtimestamp)
+    return trade_of(row.id, row.price_str, row.amount_str, _side(row.type), us)
 
 
 def _row_trade(row: _Row) -> Trade:
-    return trade_of(
-        str(int(row.tid)), row.price, row.amount, _side(int(row.type)), int(row.date) * _S
-    )
+    us = time_us(row.date, _S)
+    return trade_of(row.tid, row.price, row.amount, _side(id_of(row.type)), us)
 
 
 def _side(kind: int) -> Side:

@@ -7,20 +7,21 @@ the newest trade's id (0 in recordings of 2019 and 2020, which tells nothing).
 
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
 from ohlc_core.domain.interval import Interval
 from ohlc_core.domain.trade import Side, Trade
 from ohlc_exchanges.base import (
+    DECODE_ERRORS,
     Alive,
     ExchangeAdapter,
     ExchangeError,
     Fetch,
     FrameData,
     FrameEvent,
-    MalformedResponseError,
+    Malformed,
     NewestTold,
     OfficialCandle,
     Page,
@@ -34,21 +35,28 @@ from ohlc_exchanges.base import (
     UnknownProductError,
 )
 from ohlc_exchanges.coinbase.candles import official_candles
+from ohlc_exchanges.decoding import (
+    decimal_seconds_us,
+    decode_page,
+    id_of,
+    read_rows,
+    rfc3339_us,
+    trade_of,
+    trades_of,
+)
 from ohlc_exchanges.names import ProductNames
-from ohlc_exchanges.newest_first import DescendingHistory
+from ohlc_exchanges.newest_first import DescendingHistory, IdPage
 from ohlc_exchanges.page_states import below_id_state
-from ohlc_exchanges.parsing import rfc3339_us, trade_of
 from ohlc_exchanges.status import check_answer, words_of
 
 _PAGE_LIMIT = 1_000
-_S = 1_000_000
 
 
 class _Row(msgspec.Struct):
     trade_id: int
     side: Literal["buy", "sell"]
-    size: Decimal
-    price: Decimal
+    size: str
+    price: str
     time: str
 
 
@@ -72,14 +80,15 @@ class _Frame(msgspec.Struct):
 
 
 class _Time(msgspec.Struct):
-    epoch: Decimal
+    epoch: Any
 
 
 _frame = msgspec.json.Decoder(_Frame)
 _match = msgspec.json.Decoder(_Row)
 _rows = msgspec.json.Decoder(list[_Row])
+_row = msgspec.json.Decoder(_Row)
 _ids = msgspec.json.Decoder(list[_Id])
-_time = msgspec.json.Decoder(_Time)
+_time = msgspec.json.Decoder(_Time, float_hook=Decimal)
 _encode = msgspec.json.Encoder().encode
 
 
@@ -137,7 +146,7 @@ class Coinbase(ExchangeAdapter):
             return [TradesSeen(product, (trade,), head.type == "last_match")]
         if head.type == "heartbeat":
             product = self._names.configured(head.product_id)
-            told = [NewestTold(product, head.last_trade_id)] if head.last_trade_id else []
+            told = [NewestTold(product, id_of(head.last_trade_id))] if head.last_trade_id else []
             return [Alive(rfc3339_us(head.time)), *told]
         if head.type == "subscriptions":
             matches = [channel for channel in head.channels if channel.name == "matches"]
@@ -172,8 +181,8 @@ class Coinbase(ExchangeAdapter):
     def exchange_time_us(self, fetch: Fetch) -> int | None:
         """Ask ``/time``."""
         try:
-            return int(_time.decode(fetch(Request("/time", {})).body).epoch * _S)
-        except (msgspec.MsgspecError, ExchangeError):
+            return decimal_seconds_us(_time.decode(fetch(Request("/time", {})).body).epoch)
+        except (*DECODE_ERRORS, ExchangeError):
             return None
 
     def page_state(self, request: Request, body: bytes) -> PageState:
@@ -198,19 +207,23 @@ class Coinbase(ExchangeAdapter):
     def _history(self, product_id: str, fetch: Fetch) -> DescendingHistory:
         path = f"/products/{native_name(product_id)}/trades"
 
-        def before(cursor: int | None, limit: int) -> list[Trade]:
+        def before(cursor: int | None, limit: int) -> IdPage:
             params = {"limit": str(limit)}
             if cursor is not None:
                 params["after"] = str(cursor)  # Coinbase's word for older than
-            try:
-                rows = _rows.decode(fetch(Request(path, params)).body)
-                return [_to_trade(row) for row in reversed(rows)]
-            except (msgspec.MsgspecError, ValueError, ArithmeticError) as error:
-                raise MalformedResponseError(f"Coinbase's history: {error}") from None
+            body = fetch(Request(path, params)).body
+            rows, broken = decode_page(_read_rows, body, "Coinbase's history")
+            rows.sort(key=lambda row: row.trade_id)
+            trades, rejected = trades_of(rows, _to_trade)
+            return IdPage(trades, [row.trade_id for row in rows], [*broken, *rejected])
 
         return DescendingHistory(before, _PAGE_LIMIT)
 
 
+def _read_rows(body: bytes) -> tuple[list[_Row], list[Malformed]]:
+    return read_rows(body, _rows, _row)
+
+
 def _to_trade(row: _Row) -> Trade:
     taker: Side = "sell" if row.side == "buy" else "buy"
-    return trade_of(str(row.trade_id), row.price, row.size, taker, rfc3339_us(row.time))
+    return trade_of(row.trade_id, row.price, row.size, taker, rfc3339_us(row.time))

@@ -5,7 +5,7 @@ as "a sequence number, unique per book" and promises no density, so a jump is ch
 believed. A trade's REST stamp is up to about a microsecond later than its websocket stamp.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import Any, Literal
 
@@ -14,10 +14,9 @@ import msgspec
 from ohlc_core.domain.interval import Interval
 from ohlc_core.domain.trade import Trade
 from ohlc_exchanges.base import (
+    DECODE_ERRORS,
     Alive,
     ExchangeAdapter,
-    ExchangeError,
-    ExchangeUnavailableError,
     Fetch,
     FrameData,
     FrameEvent,
@@ -26,26 +25,26 @@ from ohlc_exchanges.base import (
     Page,
     PageState,
     Position,
-    RateLimitedError,
     Request,
     Response,
     Subscribed,
     SubscriptionRejected,
     TradesSeen,
-    UnknownProductError,
+    reason_of,
 )
-from ohlc_exchanges.kraken.candles import official_candles
-from ohlc_exchanges.kraken.history import pages_since
-from ohlc_exchanges.kraken.symbols import plain_name, rest_params
-from ohlc_exchanges.page_states import ascending_state
-from ohlc_exchanges.parsing import (
+from ohlc_exchanges.decoding import (
     by_sequential_id,
     read_rows,
     rfc3339_us,
     trade_of,
     trades_of,
 )
-from ohlc_exchanges.status import check_status
+from ohlc_exchanges.kraken.candles import official_candles
+from ohlc_exchanges.kraken.errors import error_of
+from ohlc_exchanges.kraken.history import pages_since
+from ohlc_exchanges.kraken.symbols import plain_name, rest_params
+from ohlc_exchanges.page_states import ascending_state
+from ohlc_exchanges.status import check_json, check_status
 
 # A trade's REST time can lie a little after its websocket time, so look a little earlier.
 _SINCE_MARGIN_US = 1_000
@@ -54,8 +53,8 @@ _SINCE_MARGIN_US = 1_000
 class _WsTrade(msgspec.Struct):
     symbol: str
     side: Literal["buy", "sell"]
-    price: Decimal
-    qty: Decimal
+    price: Any  # JSON numbers, decoded exactly
+    qty: Any
     trade_id: int
     timestamp: str
 
@@ -86,8 +85,8 @@ class _Errors(msgspec.Struct):
 
 
 _frame = msgspec.json.Decoder(_Frame)
-_ws_trades = msgspec.json.Decoder(list[_WsTrade])
-_ws_trade = msgspec.json.Decoder(_WsTrade)
+_ws_trades = msgspec.json.Decoder(list[_WsTrade], float_hook=Decimal)
+_ws_trade = msgspec.json.Decoder(_WsTrade, float_hook=Decimal)
 _statuses = msgspec.json.Decoder(list[_Status])
 _errors = msgspec.json.Decoder(_Errors)
 _encode = msgspec.json.Encoder().encode
@@ -145,11 +144,14 @@ class Kraken(ExchangeAdapter):
         """Raise what a status or Kraken's ``error`` list (with HTTP 200) stands for."""
         check_status(response)
         try:
-            errors = _errors.decode(response.body).error
-        except msgspec.MsgspecError as error:
-            raise MalformedResponseError(f"Kraken's answer is not as documented: {error}") from None
-        if errors:
-            raise _error(", ".join(errors))
+            entries = _errors.decode(response.body).error
+        except DECODE_ERRORS as failure:
+            check_json(response)
+            text = f"Kraken's answer is not as documented: {reason_of(failure)}"
+            raise MalformedResponseError(text) from None
+        error = error_of(entries)
+        if error is not None:
+            raise error
 
     def product_check(self, product_id: str) -> Request:
         """Ask for one trade."""
@@ -185,7 +187,7 @@ def _text(message: dict[str, Any]) -> str:
 
 
 def _to_trade(row: _WsTrade) -> Trade:
-    return trade_of(str(row.trade_id), row.price, row.qty, row.side, rfc3339_us(row.timestamp))
+    return trade_of(row.trade_id, row.price, row.qty, row.side, rfc3339_us(row.timestamp))
 
 
 def _trade_events(frame: _Frame) -> list[FrameEvent]:
@@ -195,7 +197,7 @@ def _trade_events(frame: _Frame) -> list[FrameEvent]:
     for row in rows:
         by_symbol.setdefault(row.symbol, []).append(row)
     for symbol, its_rows in by_symbol.items():
-        trades, rejected = trades_of(its_rows, _to_trade, str)
+        trades, rejected = trades_of(its_rows, _to_trade)
         events += rejected
         if trades:
             trades.sort(key=by_sequential_id)
@@ -218,15 +220,3 @@ def _ack_events(frame: _Frame) -> list[FrameEvent]:
         return [Subscribed(symbol), *clock]
     unknown = "not supported" in frame.error or "not found" in frame.error
     return [SubscriptionRejected(symbol, frame.error, unknown), *clock]
-
-
-def _error(words: str) -> ExchangeError:
-    kinds: tuple[tuple[tuple[str, ...], Callable[[str], ExchangeError]], ...] = (
-        (("Too many requests", "Rate limit exceeded", "Throttled"), RateLimitedError),
-        (("Unknown asset pair", "Invalid asset pair"), UnknownProductError),
-        (("EService:", "EGeneral:Internal error"), ExchangeUnavailableError),
-    )
-    for marks, kind in kinds:
-        if any(mark in words for mark in marks):
-            return kind(words)
-    return ExchangeError(words)

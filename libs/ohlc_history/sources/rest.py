@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterator
 from email.utils import parsedate_to_datetime
 
+import msgspec
+import polars as pl
 from loguru import logger
 
 from ohlc_core.messages.trades_record import Source as SourceName
@@ -14,7 +16,7 @@ from ohlc_exchanges.base import (
     Response,
 )
 from ohlc_history.sources.page_cache import CachedFetch
-from ohlc_history.trade_table import RawBatch, table_of
+from ohlc_history.trade_table import TRADE_TABLE, RawBatch, table_of
 
 _TRIES = 4
 
@@ -71,6 +73,7 @@ class RestSource:
                     if page.trades:
                         failures = 0
                         after = Position(page.trades[-1].trade_id, page.trades[-1].timestamp_us)
+                    if page.trades or page.rejected:
                         yield self._batch(page)
             except MalformedResponseError as error:
                 # A row that is no trade may be the exchange's slip of a moment.
@@ -86,7 +89,16 @@ class RestSource:
         if not self._adapter.has_dense_ids:
             # Ids shared by all products order them only within a moment.
             table = table.sort("timestamp_us", maintain_order=True)
-        return RawBatch("history", table, table, has_ids=True)
+        if not page.rejected:
+            return RawBatch("history", table, table, has_ids=True)
+        # A row of nulls is rejected where rows are checked; its origin is what the page held.
+        nulls = pl.DataFrame(
+            [[None] * len(TRADE_TABLE)] * len(page.rejected), TRADE_TABLE, orient="row"
+        )
+        texts = [msgspec.json.encode(trade).decode() for trade in page.trades]
+        texts += [f"{row.reason}: {row.payload}" for row in page.rejected]
+        origin = pl.DataFrame({"row": texts})
+        return RawBatch("history", pl.concat([table, nulls]), origin, has_ids=True)
 
     def _pages(
         self, product_id: str, from_us: int, after: Position | None, fetch: CachedFetch

@@ -12,6 +12,7 @@ from ohlc_exchanges.base import (
     Alive,
     ExchangeUnavailableError,
     Malformed,
+    MalformedResponseError,
     Page,
     Position,
     RateLimitedError,
@@ -118,6 +119,9 @@ def test_the_wait_that_binance_asks_for_is_passed_on() -> None:
     assert raised.value.retry_after_seconds == 7.0
 
 
+T0_MS = 1_735_689_600_000
+
+
 class FakeHistory:
     """Trades 1 .. n, one a second; aggregates of three."""
 
@@ -127,13 +131,19 @@ class FakeHistory:
 
     def __call__(self, request: Request) -> Response:
         if request.path == "/api/v3/aggTrades":
-            start = int(request.params["startTime"])
+            start = int(request.params["startTime"]) - T0_MS
             first = next((i for i in self.ids if i * 1_000 >= start and i % 3 == 1), None)
             return self._answer([] if first is None else [{"a": 1, "f": first, "l": first + 2}])
         assert request.path == "/api/v3/historicalTrades"
         start = int(request.params["fromId"])
         rows = [
-            {"id": i, "price": "4.0", "qty": "1.5", "time": i * 1_000, "isBuyerMaker": False}
+            {
+                "id": i,
+                "price": "4.0",
+                "qty": "1.5",
+                "time": T0_MS + i * 1_000,
+                "isBuyerMaker": False,
+            }
             for i in self.ids
             if i >= start
         ]
@@ -154,9 +164,40 @@ def test_history_after_an_id_is_paged_by_id() -> None:
 
 
 def test_history_from_a_time_begins_with_the_aggregate_s_first_trade() -> None:
-    pages = Binance().pages_from_time("BTC/USDT", 10_000_000, FakeHistory(45))
+    pages = Binance().pages_from_time("BTC/USDT", T0_MS * 1_000 + 10_000_000, FakeHistory(45))
     assert ids_of(pages) == list(range(10, 46))
 
 
 def test_history_from_a_time_after_the_last_trade_is_empty() -> None:
-    assert ids_of(Binance().pages_from_time("BTC/USDT", 10**12, FakeHistory(5))) == []
+    assert (
+        ids_of(Binance().pages_from_time("BTC/USDT", T0_MS * 1_000 + 10**12, FakeHistory(5))) == []
+    )
+
+
+def test_history_that_does_not_advance_is_an_error() -> None:
+    history = FakeHistory(45)
+    stuck = history(Request("/api/v3/historicalTrades", {"fromId": "1"}))
+    pages = Binance().pages_after("BTC/USDT", Position("40", 0), lambda _request: stuck)
+    with pytest.raises(MalformedResponseError, match="asked for ids from 41 and ended at 10"):
+        next(pages)
+
+
+def test_microseconds_are_understood_as_such() -> None:
+    frame = (
+        '{"e":"trade","E":1735689600010866,"s":"BTCUSDT","t":7,"p":"1.0","q":"2",'
+        '"T":1735689600010866,"m":true,"M":true}'
+    )
+    alive, seen = subscribed(Binance(), "BTC/USDT").read_frame(frame)
+    assert alive == Alive(1_735_689_600_010_866)
+    assert isinstance(seen, TradesSeen)
+    assert seen.trades[0].timestamp_us == 1_735_689_600_010_866
+
+
+def test_time_of_an_unknown_unit_is_reported_as_not_understood() -> None:
+    frame = (
+        '{"e":"trade","E":1735689600,"s":"BTCUSDT","t":7,"p":"1.0","q":"2",'
+        '"T":1735689600,"m":true,"M":true}'
+    )
+    (event,) = Binance().read_frame(frame)
+    assert isinstance(event, Malformed)
+    assert "perhaps its unit is another" in event.reason

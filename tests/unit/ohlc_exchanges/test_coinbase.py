@@ -24,7 +24,7 @@ from ohlc_exchanges.base import (
     UnknownProductError,
 )
 from ohlc_exchanges.coinbase.adapter import Coinbase
-from ohlc_exchanges.parsing import rfc3339_us
+from ohlc_exchanges.decoding import rfc3339_us
 from support.adapters import subscribed
 from support.recordings import received_frames
 

@@ -12,7 +12,6 @@ from ohlc_exchanges.base import (
     Alive,
     ExchangeError,
     ExchangeUnavailableError,
-    Fetch,
     Malformed,
     MalformedResponseError,
     Position,
@@ -24,9 +23,9 @@ from ohlc_exchanges.base import (
     TradesSeen,
     UnknownProductError,
 )
+from ohlc_exchanges.decoding import rfc3339_us
 from ohlc_exchanges.kraken.adapter import Kraken
 from ohlc_exchanges.kraken.symbols import rest_pair
-from ohlc_exchanges.parsing import rfc3339_us
 from support.market_data import market_file
 
 KRAKEN = Kraken()
@@ -126,7 +125,7 @@ def test_every_trade_of_a_frame_is_read_and_split_by_product_in_id_order() -> No
         (b"\xff\xfe", "malformed"),
         ('{"channel":"trade","type":"update","data":{}}', "array"),
         ('{"surprise":1}', "undocumented"),
-        ('{"method":"pong","time_out":"yesterday"}', "isoformat"),
+        ('{"method":"pong","time_out":"yesterday"}', "no time of RFC 3339"),
     ],
 )
 def test_a_broken_frame_is_malformed_with_its_reason(frame: str | bytes, reason: str) -> None:
@@ -218,7 +217,11 @@ def test_rest_names_are_kraken_s_old_ones(product_id: str, pair: str) -> None:
         (200, b'{"error":["EService:Unavailable"]}', ExchangeUnavailableError),
         (200, b'{"error":["EGeneral:Internal error"]}', ExchangeUnavailableError),
         (200, b'{"error":["EGeneral:Invalid arguments"]}', ExchangeError),
-        (200, b"<html>", MalformedResponseError),
+        (200, b"<html>", ExchangeUnavailableError),
+        (200, b"oops", MalformedResponseError),
+        (200, b'{"error":["EGeneral:Temporary lockout"]}', RateLimitedError),
+        (403, b"<!DOCTYPE html><title>Just a moment...", ExchangeUnavailableError),
+        (403, b'{"error":["EGeneral:Permission denied"]}', ExchangeError),
         (200, b'{"error":[],"result":{"XXBTZUSD":[', MalformedResponseError),
         (429, b"slow down", RateLimitedError),
         (503, b"", ExchangeUnavailableError),
@@ -320,7 +323,7 @@ def test_a_real_jump_of_ids_is_passed_on_after_looking_back() -> None:
 @pytest.mark.parametrize("inclusive", [True, False])
 @pytest.mark.parametrize(
     ("ns", "timestamp_us"),
-    [(-400, -1), (-60, -1), (-2, -1), (0, 0), (60, 0), (400, 0)],
+    [(-400, -1), (-60, -1), (-2, -1), (-1, -1), (0, 0), (60, 0), (400, 0)],
 )
 def test_a_time_rounded_up_to_a_whole_second_is_settled_by_the_cursor(
     inclusive: bool, ns: int, timestamp_us: int
@@ -342,11 +345,59 @@ def test_whole_second_stamps_are_believed_without_further_calls() -> None:
     assert T0 - 1 not in history.calls
 
 
-def test_a_broken_row_is_a_malformed_answer() -> None:
-    body = b'{"error":[],"result":{"X":[["0","1",1688669597.8,"b","m","",1]],"last":"1"}}'
-    fetch: Fetch = lambda _request: Response(200, {}, body)  # noqa: E731
-    with pytest.raises(MalformedResponseError, match="price is not a positive number"):
-        next(KRAKEN.pages_from_time("BTC/USD", 0, fetch))
+def test_a_row_that_is_no_trade_costs_only_itself() -> None:
+    rows = [["1", "1", 1688669597.8 + i, "b", "m", "", 1 + i] for i in range(4)]
+    rows[1][0] = "0"
+    rows[2][2] = "soon"
+    body = {"error": [], "result": {"X": rows, "last": "1688669600800000000"}}
+
+    def fetch(_request: Request) -> Response:
+        return Response(200, {}, json.dumps(body).encode())
+
+    page = next(KRAKEN.pages_from_time("BTC/USD", 0, fetch))
+    assert [trade.trade_id for trade in page.trades] == ["1", "4"]
+    assert ["price" in row.reason for row in page.rejected] == [True, False]
+    assert all('"m"' in row.payload for row in page.rejected)
+
+
+def test_history_that_does_not_advance_is_an_error() -> None:
+    rows = [["1", "1", 1688669597.8 + i, "b", "m", "", 1 + i] for i in range(4)]
+    body = {"error": [], "result": {"X": rows, "last": "1688669600800000000"}}
+
+    def fetch(_request: Request) -> Response:
+        return Response(200, {}, json.dumps(body).encode())
+
+    with pytest.raises(MalformedResponseError, match="does not advance"):
+        list(KRAKEN.pages_from_time("BTC/USD", 0, fetch))
+
+
+def test_warnings_stand_beside_a_valid_result() -> None:
+    KRAKEN.check(Response(200, {}, b'{"error":["WGeneral:Deprecated"],"result":{}}'))
+
+
+@pytest.mark.parametrize("inclusive", [True, False])
+@pytest.mark.parametrize("ns", [-60, -1, 0, 60])
+def test_times_are_settled_beside_another_whole_second(inclusive: bool, ns: int) -> None:
+    rows = [(100, T0 - NS), (101, T0 + ns), (102, T0 + NS // 3), (103, T0 + 2 * NS)]
+    history = FakeHistory(rows, limit=10, inclusive=inclusive)
+    pages = list(KRAKEN.pages_from_time("BTC/USD", (T0 - 2 * NS) // 1_000, history))
+    stamps = [trade.timestamp_us for page in pages for trade in page.trades]
+    assert stamps[1] == T0 // 1_000 - (ns < 0)
+    assert (stamps[0], stamps[3]) == ((T0 - NS) // 1_000, (T0 + 2 * NS) // 1_000)
+
+
+def test_the_newest_trade_is_settled_where_nothing_follows_it() -> None:
+    history = FakeHistory([(100, T0 - NS // 3), (101, T0 - 60)], limit=10, inclusive=True)
+    pages = list(KRAKEN.pages_from_time("BTC/USD", (T0 - NS) // 1_000, history))
+    stamps = [trade.timestamp_us for page in pages for trade in page.trades]
+    assert stamps[1] == T0 // 1_000 - 1
+
+
+def test_tokenised_stocks_are_asked_for_with_their_asset_class() -> None:
+    request = KRAKEN.product_check("AAPLx/USD")
+    assert request.params["pair"] == "AAPLxUSD"
+    assert request.params["asset_class"] == "tokenized_asset"
+    assert "asset_class" not in KRAKEN.product_check("BTC/USD").params
 
 
 def recorded_history(request: Request) -> Response:
