@@ -2,13 +2,12 @@
 
 import random
 import time
-from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
 from ohlc_features.checking.sample import PRODUCT, SampleMarket
-from ohlc_features.define.evaluate import Evaluator, FeatureRows, as_numbers, input_series
+from ohlc_features.define.evaluate import Evaluator, FeatureRows, as_numbers
 from ohlc_features.define.group import Feature, FeatureGroup
 from ohlc_features.define.values import Candles, Window
 
@@ -43,7 +42,7 @@ def evaluate_sample(group: FeatureGroup, interval: str, order_seed: int = 0) -> 
     market = SampleMarket(group, interval, ROWS)
     order = list(range(ROWS))
     random.Random(order_seed).shuffle(order)
-    rows = Evaluator(group).rows(PRODUCT, interval, market.times[order], market.grids())
+    rows = Evaluator(group).rows([(PRODUCT, market.times[order])], interval, market.tables())
     back = np.argsort(np.array(order))
     return {name: numbers[back].tobytes().hex() for name, numbers in rows.values.items()}
 
@@ -58,13 +57,13 @@ def behaviour(group: FeatureGroup, interval: str, loops: frozenset[str]) -> dict
     """
     market = SampleMarket(group, interval, ROWS)
     evaluator = Evaluator(group)
-    rows = evaluator.rows(PRODUCT, interval, market.times, market.grids())
+    rows = evaluator.rows([(PRODUCT, market.times)], interval, market.tables())
     result = {}
     for name, feature in group.features.items():
         alone = FeatureGroup(group.name, version=group.version, intervals=[interval])
         alone.features[name] = feature
         began = time.perf_counter()
-        Evaluator(alone).rows(PRODUCT, interval, market.times, market.grids())
+        Evaluator(alone).rows([(PRODUCT, market.times)], interval, market.tables())
         seconds = time.perf_counter() - began
         problems = _errors(name, rows)
         if not problems:
@@ -97,7 +96,7 @@ def _future(
     for place in (ROWS // 4, ROWS // 2, ROWS - 1):
         moment = int(market.times[place])
         cut = evaluator.rows(
-            PRODUCT, market.interval, market.times[place : place + 1], market.grids(moment)
+            [(PRODUCT, market.times[place : place + 1])], market.interval, market.tables(moment)
         )
         if cut.values[name].tobytes() != rows.values[name][place : place + 1].tobytes():
             return [
@@ -146,15 +145,14 @@ def _call(
 ) -> tuple[float, list[Window]]:
     windows = []
     arguments = []
-    grids = market.grids()
+    tables = market.tables()
     for each in feature.inputs:
-        grid = grids[input_series(each, PRODUCT, market.interval)]
-        last = grid.last_places(np.array([time_ms], dtype=np.int64))
-        length = each.length * stretch
-        window = Window(length if show_all else each.length)
+        table = tables[each.interval or market.interval]
+        line = np.array([table.line(each.product_id or PRODUCT)], dtype=np.int64)
+        found = table.windows(line, np.array([time_ms], dtype=np.int64), each.length * stretch)
+        window = Window(found.length if show_all else each.length)
         windows.append(window)
-        matrix = partial(grid.matrix, last=last, length=length)
-        arguments.append(Candles(matrix, window))
+        arguments.append(Candles(found.matrix, window))
     with np.errstate(all="ignore"):
         try:
             result = feature.function(*arguments)

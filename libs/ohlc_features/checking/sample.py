@@ -1,11 +1,12 @@
 """Made-up candles for checking definitions: the same on every machine, from a seed."""
 
 import random
+from typing import NamedTuple
 
 import numpy as np
 
 from ohlc_core.domain.interval import Interval
-from ohlc_features.define.evaluate import CandleGrid, Places, SeriesKey, input_series
+from ohlc_features.define.evaluate import CandleTable, Places
 from ohlc_features.define.group import FeatureGroup
 from ohlc_features.define.values import Floats
 
@@ -39,31 +40,42 @@ class SampleMarket:
         first_row += -first_row % step
         self.times: Places = first_row + step * np.arange(rows, dtype=np.int64)
         end = int(self.times[-1])
-        self._columns: dict[SeriesKey, tuple[int, dict[str, Floats]]] = {}
-        for key in sorted(lengths):
-            length_ms = Interval.parse(key.interval).us // 1_000
+        self._columns: dict[str, tuple[int, list[str], dict[str, Floats]]] = {}
+        for interval_text in sorted({key.interval for key in lengths}):
+            products = sorted(key.product_id for key in lengths if key.interval == interval_text)
+            length_ms = Interval.parse(interval_text).us // 1_000
             first_end = _START_MS - _START_MS % length_ms + length_ms
             count = (end - first_end) // length_ms + 1
-            self._columns[key] = first_end, _columns(count, f"{seed} {key}")
+            lines = [_columns(count, f"{seed} {each} {interval_text}") for each in products]
+            columns = {name: np.stack([line[name] for line in lines]) for name in lines[0]}
+            self._columns[interval_text] = first_end, products, columns
 
-    def grids(self, until_ms: int | None = None) -> dict[SeriesKey, CandleGrid]:
+    def tables(self, until_ms: int | None = None) -> dict[str, CandleTable]:
         """Return the candles, those that end after ``until_ms`` left out."""
-        grids = {}
-        for key, (first_end, columns) in self._columns.items():
-            interval = Interval.parse(key.interval)
-            count = len(columns["close"])
+        tables = {}
+        for text, (first_end, products, columns) in self._columns.items():
+            interval = Interval.parse(text)
+            count = columns["close"].shape[1]
             if until_ms is not None:
                 count = max(0, min(count, (until_ms - first_end) // (interval.us // 1_000) + 1))
-            cut = {name: numbers[:count] for name, numbers in columns.items()}
-            grids[key] = CandleGrid(interval, first_end, cut, np.ones(count, dtype=bool))
-        return grids
+            cut = {name: np.ascontiguousarray(each[:, :count]) for name, each in columns.items()}
+            known = np.ones((len(products), count), dtype=bool)
+            tables[text] = CandleTable(interval, first_end, products, cut, known)
+        return tables
 
 
-def _lengths(group: FeatureGroup, interval: str) -> dict[SeriesKey, int]:
-    lengths: dict[SeriesKey, int] = {}
+class _Series(NamedTuple):
+    """Whose candles of which interval."""
+
+    product_id: str
+    interval: str
+
+
+def _lengths(group: FeatureGroup, interval: str) -> dict[_Series, int]:
+    lengths: dict[_Series, int] = {}
     for feature in group.features.values():
         for each in feature.inputs:
-            key = input_series(each, PRODUCT, interval)
+            key = _Series(each.product_id or PRODUCT, each.interval or interval)
             lengths[key] = max(lengths.get(key, 0), each.length)
     return lengths
 

@@ -4,7 +4,7 @@ A row at T uses, of each input, exactly the n consecutive windows that end at or
 are evaluated together; which rows are evaluated together changes no bit of any of them.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -28,66 +28,89 @@ Places = NDArray[np.int64]
 BLOCK_ROWS = 2_048
 
 
-class SeriesKey(NamedTuple):
-    """Whose candles of which interval."""
-
-    product_id: str
-    interval: str
-
-
-class CandleGrid:
-    """The candles of one product and interval on their grid: one place per window.
+class CandleTable:
+    """The candles of some products and one interval, on a common grid of windows.
 
     Args:
         interval: of the candles.
         first_end_ms: the end of the window in the first place.
-        columns: one array per column of `values.Candles` but ``window_end``.
-        is_known: whether a place holds a complete candle.
+        products: one per line of the arrays.
+        columns: one array per column of `values.Candles` but ``window_end``, each with a line
+            per product and a place per window.
+        is_known: where there is a complete candle, in the same shape.
     """
 
     def __init__(
         self,
         interval: Interval,
         first_end_ms: int,
+        products: Sequence[str],
         columns: Mapping[str, Floats],
         is_known: Bools,
     ) -> None:
         self._step_ms = interval.us // 1_000
         self._first_end_ms = first_end_ms
-        count = len(is_known)
-        ends = first_end_ms + self._step_ms * np.arange(count, dtype=np.int64)
-        self._columns = {**columns, "window_end": ends.astype(np.float64)}
-        # Unknown before each place: a window is whole when none is within it.
-        self._unknown_before = np.concatenate(([0], np.cumsum(~is_known))).astype(np.int64)
+        self._lines = {product: line for line, product in enumerate(products)}
+        self._count = is_known.shape[1]
+        self._columns = {name: array.reshape(-1) for name, array in columns.items()}
+        # Unknown windows before each place: a run of windows is whole when none is among them.
+        unknown = np.zeros((len(products), self._count + 1), dtype=np.int64)
+        np.cumsum(~is_known, axis=1, out=unknown[:, 1:])
+        self._unknown_before = unknown.reshape(-1)
 
-    def last_places(self, times_ms: Places) -> Places:
-        """Return the place of the last window that ends at or before each time."""
-        return (times_ms - self._first_end_ms) // self._step_ms
+    def line(self, product_id: str) -> int:
+        """Return the line of a product, -1 when there is none."""
+        return self._lines.get(product_id, -1)
 
-    def is_whole(self, last: Places, length: int) -> Bools:
-        """Return whether the ``length`` windows up to each place are all there and complete."""
-        count = len(self._unknown_before) - 1
-        inside = (last - length >= -1) & (last < count)
-        end = np.where(inside, last + 1, length)
-        end = np.minimum(end, count)
-        begin = np.maximum(end - length, 0)
-        return np.asarray(inside & (self._unknown_before[end] == self._unknown_before[begin]))
+    def windows(self, lines: Places, times_ms: Places, length: int) -> "Windows":
+        """Return, for rows at some times, the last ``length`` windows that end by then."""
+        last = (times_ms - self._first_end_ms) // self._step_ms
+        inside = (lines >= 0) & (last >= length - 1) & (last < self._count)
+        safe_line, safe_last = np.where(inside, lines, 0), np.where(inside, last, length - 1)
+        if not inside.any():
+            return Windows(self, safe_last, length, inside)
+        end = safe_line * (self._count + 1) + safe_last + 1
+        whole = inside & (self._unknown_before[end] == self._unknown_before[end - length])
+        return Windows(self, safe_line * self._count + safe_last, length, whole)
 
     def matrix(self, column: str, last: Places, length: int) -> Floats:
-        """Return a column of each row's window: one row per position, oldest first."""
+        """Return a column of windows: one line per position, oldest first."""
+        if column == "window_end":
+            positions = np.arange(1 - length, 1)[:, np.newaxis]
+            ends = self._first_end_ms + self._step_ms * (last % self._count + positions)
+            return np.asarray(ends, dtype=np.float64)
         numbers = self._columns[column]
-        if len(last) and int(last[-1]) - int(last[0]) == len(last) - 1 and _is_run(last):
-            begin = int(last[0]) - length + 1
-            view = np.lib.stride_tricks.sliding_window_view(
-                numbers[begin : int(last[-1]) + 1], len(last)
-            )
-            return np.asarray(view[:length])
-        places = last[np.newaxis, :] + np.arange(1 - length, 1)[:, np.newaxis]
-        return np.asarray(numbers[places])
+        if len(last) > 1 and bool((np.diff(last) == 1).all()):
+            # Rows one after the other share their candles: no copy is made.
+            run = numbers[int(last[0]) - length + 1 : int(last[-1]) + 1]
+            return np.asarray(np.lib.stride_tricks.sliding_window_view(run, len(last)))
+        return np.asarray(numbers[last + np.arange(1 - length, 1)[:, np.newaxis]])
 
 
-def _is_run(places: Places) -> bool:
-    return bool((np.diff(places) == 1).all())
+class Windows(NamedTuple):
+    """One input's windows for some rows.
+
+    Attributes:
+        table: where the candles are.
+        last: the place of each row's last window.
+        length: windows per row.
+        whole: whether all of them are there and complete.
+    """
+
+    table: "CandleTable | None"
+    last: Places
+    length: int
+    whole: Bools
+
+    def of_rows(self, rows: Places) -> "Windows":
+        """Return the windows of some of the rows."""
+        return Windows(self.table, self.last[rows], self.length, self.whole[rows])
+
+    def matrix(self, column: str) -> Floats:
+        """Return a column: one line per position, oldest first, one place per row."""
+        if self.table is None:
+            raise ValueError("there are no candles")
+        return self.table.matrix(column, self.last, self.length)
 
 
 class FeatureRows(NamedTuple):
@@ -106,7 +129,7 @@ class FeatureRows(NamedTuple):
     errors: dict[str, str]
 
 
-Grids = Mapping[SeriesKey, CandleGrid]
+Tables = Mapping[str, CandleTable]
 
 
 class Evaluator:
@@ -136,59 +159,38 @@ class Evaluator:
         """The features seen so far that gave their candles to other numeric code."""
         return frozenset(self._native)
 
-    def rows(self, product_id: str, interval: str, times_ms: Places, grids: Grids) -> FeatureRows:
-        """Return one product's rows at ``times_ms`` (window ends of ``interval``).
+    def rows(
+        self, wanted: Sequence[tuple[str, Places]], interval: str, tables: Tables
+    ) -> FeatureRows:
+        """Return the rows of some products, one product after the other.
 
         Args:
-            product_id: whose rows.
+            wanted: products, each with the times of its rows (window ends of ``interval``).
             interval: one of the group's.
-            times_ms: of the rows.
-            grids: the candles of every input (`inputs_of`); one that is missing holds none.
+            tables: per interval, the candles of every input; a table or product that is missing
+                has no candles.
         """
-        return self.mixed_rows([(product_id, times_ms)], interval, grids)
-
-    def mixed_rows(
-        self, wanted: Sequence[tuple[str, Places]], interval: str, grids: Grids
-    ) -> FeatureRows:
-        """Return the rows of several products, one after the other, evaluated together."""
-        count = sum(len(times) for _, times in wanted)
-        complete = np.ones(count, dtype=bool)
+        times = np.concatenate([each for _, each in wanted]) if wanted else np.zeros(0, np.int64)
+        complete = np.ones(len(times), dtype=bool)
         values: dict[str, Floats] = {}
         undefined: dict[str, int] = {}
         errors: dict[str, str] = {}
         for name, feature in self.group.features.items():
-            sources = [
-                [_source(each, product, interval, times, grids) for each in feature.inputs]
-                for product, times in wanted
-            ]
-            whole = (
-                np.concatenate([_whole(each) for each in sources])
-                if sources
-                else np.zeros(0, dtype=bool)
-            )
-            result = np.full(count, np.nan)
-            if whole.any():
-                numbers, error = self._numbers(feature, sources, whole)
-                result[whole] = numbers
+            inputs = [_windows(each, wanted, times, interval, tables) for each in feature.inputs]
+            whole = np.logical_and.reduce([each.whole for each in inputs])
+            result = np.full(len(times), np.nan)
+            places = np.flatnonzero(whole)
+            for begin in range(0, len(places), BLOCK_ROWS):
+                block = places[begin : begin + BLOCK_ROWS]
+                numbers, error = self._block(feature, _Block([w.of_rows(block) for w in inputs]))
+                result[block] = numbers
                 if error:
-                    errors[name] = error
+                    errors.setdefault(name, error)
             result[~np.isfinite(result)] = np.nan
             undefined[name] = int((whole & np.isnan(result)).sum())
             complete &= whole
             values[name] = result
         return FeatureRows(values, complete, undefined, errors)
-
-    def _numbers(
-        self, feature: Feature, sources: "Sequence[list[_Source]]", whole: Bools
-    ) -> tuple[Floats, str]:
-        """Return the feature of the whole rows, and the first error."""
-        numbers: list[Floats] = []
-        first_error = ""
-        for block in _blocks(sources, whole):
-            part, error = self._block(feature, block)
-            first_error = first_error or error
-            numbers.append(part)
-        return np.concatenate(numbers), first_error
 
     def _block(self, feature: Feature, block: "_Block") -> tuple[Floats, str]:
         if feature.name not in self._row_by_row:
@@ -241,74 +243,37 @@ def as_numbers(result: object, count: int) -> Floats:
     return np.full(count, float(result))
 
 
-class _Source(NamedTuple):
-    """One input of one product's rows."""
-
-    grid: CandleGrid | None
-    last: Places
-    length: int
-
-
-def _source(wanted: Input, product: str, interval: str, times: Places, grids: Grids) -> _Source:
-    grid = grids.get(input_series(wanted, product, interval))
-    last = np.full(len(times), -1) if grid is None else grid.last_places(times)
-    return _Source(grid, last, wanted.length)
-
-
-def input_series(wanted: Input, product_id: str, interval: str) -> SeriesKey:
-    """Return whose candles an input means for rows of a product and interval."""
-    return SeriesKey(wanted.product_id or product_id, wanted.interval or interval)
-
-
-def _whole(sources: "list[_Source]") -> Bools:
-    whole = np.ones(len(sources[0].last), dtype=bool)
-    for each in sources:
-        whole &= False if each.grid is None else each.grid.is_whole(each.last, each.length)
-    return whole
+def _windows(
+    wanted: Input,
+    rows: Sequence[tuple[str, Places]],
+    times: Places,
+    interval: str,
+    tables: Tables,
+) -> Windows:
+    table = tables.get(wanted.interval or interval)
+    if table is None:
+        nothing = np.zeros(len(times), dtype=bool)
+        return Windows(None, np.zeros(len(times), np.int64), wanted.length, nothing)
+    if wanted.product_id is not None:
+        lines = np.full(len(times), table.line(wanted.product_id), dtype=np.int64)
+    else:
+        own = np.array([table.line(product) for product, _ in rows], dtype=np.int64)
+        lines = np.repeat(own, [len(each) for _, each in rows])
+    return table.windows(lines, times, wanted.length)
 
 
 class _Block:
-    """The windows of some rows, gathered column by column when a function asks for one.
+    """The windows of some rows, gathered column by column when a function asks for one."""
 
-    Args:
-        parts: per product, its inputs with the places of the rows.
-    """
-
-    def __init__(self, parts: Sequence[Sequence[_Source]]) -> None:
-        self._parts = parts
-        self.rows = sum(len(part[0].last) for part in parts)
+    def __init__(self, inputs: Sequence[Windows]) -> None:
+        self._inputs = inputs
+        self.rows = len(inputs[0].last)
 
     def matrix(self, at: int, column: str) -> Floats:
         """Return a column of the input at a place of the parameters."""
-        found = [
-            part[at].grid.matrix(column, part[at].last, part[at].length)  # type: ignore[union-attr]
-            for part in self._parts
-        ]
-        return found[0] if len(found) == 1 else np.concatenate(found, axis=1)
+        return self._inputs[at].matrix(column)
 
     def row(self, number: int) -> "_Block":
         """Return the windows of one row alone."""
-        for part in self._parts:
-            if number < len(part[0].last):
-                only = slice(number, number + 1)
-                return _Block([[each._replace(last=each.last[only]) for each in part]])
-            number -= len(part[0].last)
-        raise IndexError(number)
-
-
-def _blocks(sources: Sequence[list[_Source]], whole: Bools) -> Iterator[_Block]:
-    """Yield the windows of the whole rows, some thousand rows at a time."""
-    pending: list[list[_Source]] = []
-    pending_rows, begin = 0, 0
-    for product in sources:
-        rows = np.flatnonzero(whole[begin : begin + len(product[0].last)])
-        begin += len(product[0].last)
-        for at in range(0, len(rows), BLOCK_ROWS):
-            part = rows[at : at + BLOCK_ROWS]
-            pending.append([each._replace(last=each.last[part]) for each in product])
-            pending_rows += len(part)
-            if pending_rows >= BLOCK_ROWS:
-                yield _Block(pending)
-                pending, pending_rows = [], 0
-    if pending:
-        yield _Block(pending)
+        only = np.array([number])
+        return _Block([each.of_rows(only) for each in self._inputs])

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ohlc_features.define import Candles, FeatureGroup, Value, ta
-from ohlc_features.define.evaluate import Evaluator, SeriesKey
+from ohlc_features.define.evaluate import CandleTable, Evaluator
 from ohlc_features.define.loading import load_definitions
-from support.candle_grids import ends, grid, random_columns
+from support.candle_tables import ends, random_columns, table
 
 _SHIPPED = Path(__file__).resolve().parents[3] / "features" / "momentum.py"
 _GROUP = load_definitions(_SHIPPED)[0].group
@@ -33,17 +33,13 @@ def spread(c: Candles, other: Candles) -> Value:
     return ta.ratio(c.close[-1], ta.mean(other.close)) - 1 / c.volume[-1]
 
 
-def _grids(seed: int, unknown: tuple[int, ...]) -> dict[SeriesKey, object]:
-    return {
-        SeriesKey("BTC/USD", "1m"): grid(random_columns(_COUNT, seed), "1m", unknown),
-        SeriesKey("ETH/USD", "1m"): grid(random_columns(_COUNT, seed + 1), "1m"),
-        SeriesKey("BTC/USD", "1h"): grid(random_columns(6, seed + 2), "1h"),
-        SeriesKey("ETH/USD", "1h"): grid(random_columns(6, seed + 3), "1h"),
+def _tables(seed: int, unknown: tuple[int, ...]) -> dict[str, CandleTable]:
+    minutes = {
+        "BTC/USD": random_columns(_COUNT, seed),
+        "ETH/USD": random_columns(_COUNT, seed + 1),
     }
-
-
-def _bits(rows: np.ndarray) -> list[bytes]:
-    return [number.tobytes() for number in rows]
+    hours = {"BTC/USD": random_columns(6, seed + 2), "ETH/USD": random_columns(6, seed + 3)}
+    return {"1m": table(minutes, "1m", unknown), "1h": table(hours, "1h")}
 
 
 @settings(max_examples=15, deadline=None)
@@ -55,22 +51,20 @@ def _bits(rows: np.ndarray) -> list[bytes]:
 def test_row_has_the_same_bits_alone_and_among_others(
     seed: int, unknown: list[int], picked: list[int]
 ) -> None:
-    grids = _grids(seed, tuple(unknown))
+    tables = _tables(seed, tuple(unknown))
     times = ends(_COUNT)
     for group in (_GROUP, mixed):
-        together = Evaluator(group).rows("BTC/USD", "1m", times, grids)  # type: ignore[arg-type]
-        both = Evaluator(group).mixed_rows(
-            [("ETH/USD", times), ("BTC/USD", times[picked])],
-            "1m",
-            grids,  # type: ignore[arg-type]
-        )
+        together = Evaluator(group).rows([("BTC/USD", times)], "1m", tables)
+        wanted = [("ETH/USD", times), ("BTC/USD", times[picked]), ("NO/SUCH", times[:2])]
+        both = Evaluator(group).rows(wanted, "1m", tables)
         for place, row in enumerate(picked):
-            alone = Evaluator(group).rows("BTC/USD", "1m", times[row : row + 1], grids)  # type: ignore[arg-type]
+            alone = Evaluator(group).rows([("BTC/USD", times[row : row + 1])], "1m", tables)
             assert alone.complete[0] == together.complete[row] == both.complete[_COUNT + place]
             for name in group.features:
                 bits = alone.values[name].tobytes()
                 assert bits == together.values[name][row : row + 1].tobytes()
                 assert bits == both.values[name][_COUNT + place : _COUNT + place + 1].tobytes()
+        assert not both.complete[-2:].any()
 
 
 @settings(max_examples=30, deadline=None)
@@ -78,9 +72,10 @@ def test_row_has_the_same_bits_alone_and_among_others(
 def test_row_is_complete_when_no_candle_of_its_window_is_missing(unknown: int, window: int) -> None:
     group = FeatureGroup("one", intervals=["1m"])
     group.feature(window=window)(lambda_named("last"))
-    grids = {SeriesKey("BTC/USD", "1m"): grid(random_columns(60, 1), "1m", (unknown,))}
+    products = {"BTC/USD": random_columns(60, 1), "ETH/USD": random_columns(60, 2)}
+    tables = {"1m": table(products, "1m", (unknown,))}
 
-    rows = Evaluator(group).rows("BTC/USD", "1m", ends(64, begin=-2), grids)
+    rows = Evaluator(group).rows([("BTC/USD", ends(64, begin=-2))], "1m", tables)
 
     for place, row in enumerate(range(-2, 62)):
         needed = range(row - window + 1, row + 1)
@@ -105,13 +100,13 @@ def test_longer_interval_gives_its_last_window_that_has_ended() -> None:
         return hour.close[-1]
 
     hours = random_columns(3, 9)
-    grids = {
-        SeriesKey("BTC/USD", "1m"): grid(random_columns(200, 1), "1m"),
-        SeriesKey("BTC/USD", "1h"): grid(hours, "1h"),
+    tables = {
+        "1m": table({"BTC/USD": random_columns(200, 1)}, "1m"),
+        "1h": table({"BTC/USD": hours}, "1h"),
     }
     times = ends(200)
 
-    rows = Evaluator(group).rows("BTC/USD", "1m", times, grids)
+    rows = Evaluator(group).rows([("BTC/USD", times)], "1m", tables)
 
     first_end = int(ends(1, "1h")[0])
     for place, time in enumerate(times.tolist()):
@@ -122,7 +117,7 @@ def test_longer_interval_gives_its_last_window_that_has_ended() -> None:
 
 def test_row_by_row_and_native_features_are_known_by_name() -> None:
     evaluator = Evaluator(mixed)
-    evaluator.rows("BTC/USD", "1m", ends(50), _grids(1, ()))  # type: ignore[arg-type]
+    evaluator.rows([("BTC/USD", ends(50))], "1m", _tables(1, ()))
 
     assert evaluator.row_by_row == {"branch", "by_numpy"}
     assert evaluator.native == {"by_numpy"}
@@ -138,9 +133,8 @@ def test_exception_of_one_row_leaves_the_others_alone() -> None:
         return float(c.close[-1])
 
     columns = random_columns(60, 3)
-    rows = Evaluator(group).rows(
-        "BTC/USD", "1m", ends(60), {SeriesKey("BTC/USD", "1m"): grid(columns)}
-    )
+    tables = {"1m": table({"BTC/USD": columns})}
+    rows = Evaluator(group).rows([("BTC/USD", ends(60))], "1m", tables)
 
     empty = columns["volume"] == 0
     assert empty.any()

@@ -12,7 +12,7 @@ from ohlc_features.define import Candles, Value, ta
 from ohlc_features.define.circle import sine_and_cosine
 from ohlc_features.define.logarithm import natural_logarithm
 from ohlc_features.define.values import Series, Window
-from support.candle_grids import random_columns
+from support.candle_tables import random_columns
 
 COLUMNS = random_columns(1_200, 5)
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ohlc_core.domain.interval import Interval
-from ohlc_features.define.evaluate import CandleGrid
+from ohlc_features.define.evaluate import CandleTable
 from ohlc_features.define.values import Floats
 
 START_MS = 1_700_000_040_000
@@ -28,16 +28,23 @@ def random_columns(count: int, seed: int) -> dict[str, Floats]:
     }
 
 
-def grid(
-    columns: dict[str, Floats], interval: str = "1m", unknown: tuple[int, ...] = ()
-) -> CandleGrid:
-    """Return the columns as a grid whose first window begins at `START_MS`."""
+def table(
+    products: dict[str, dict[str, Floats]], interval: str = "1m", unknown: tuple[int, ...] = ()
+) -> CandleTable:
+    """Return products' columns as a table whose first window begins at `START_MS`.
+
+    The first product's windows at ``unknown`` are missing.
+    """
     length = Interval.parse(interval)
-    known = np.ones(len(columns["close"]), dtype=bool)
-    known[list(unknown)] = False
+    columns = {
+        name: np.stack([each[name] for each in products.values()])
+        for name in next(iter(products.values()))
+    }
+    known = np.ones(columns["close"].shape, dtype=bool)
+    known[0, list(unknown)] = False
     step = length.us // 1_000
     first_end = START_MS - START_MS % step + step
-    return CandleGrid(length, first_end, columns, known)
+    return CandleTable(length, first_end, list(products), columns, known)
 
 
 def ends(
