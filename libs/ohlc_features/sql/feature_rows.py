@@ -200,11 +200,11 @@ class FeatureRowsStore:
                 error = rows.errors.get(name, "")
                 self._observer.undefined(f"{group.name}.{name}", undefined, error)
 
-    def _newest_ends(self, connection: Connection, exchange: str, interval: str) -> dict[str, int]:
+    def _newest_ends(self, scope: "Scope") -> dict[str, int]:
         latest = self._latest.c
-        found = connection.execute(
+        found = scope.connection.execute(
             select(latest.product_id, latest.window_end).where(
-                latest.exchange == exchange, latest.candle_interval == interval
+                latest.exchange == scope.exchange, latest.candle_interval == scope.interval
             )
         )
         return {product: int(end) for product, end in found}
