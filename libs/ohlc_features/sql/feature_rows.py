@@ -111,8 +111,18 @@ class FeatureRowsStore:
             if key in self._recent:
                 self._recent[key].put(series)
 
-    def update(self, connection: Connection, changed: Mapping[str, Sequence[Changed]]) -> int:
+    def update(
+        self,
+        connection: Connection,
+        changed: Mapping[str, Sequence[Changed]],
+        on_step: Callable[[], None] = lambda: None,
+    ) -> int:
         """Evaluate and store every row that the changed candles of some exchanges touch.
+
+        Args:
+            connection: in the transaction that wrote the candles.
+            changed: per exchange.
+            on_step: called between steps of the work.
 
         Returns:
             How many rows were evaluated.
@@ -124,7 +134,8 @@ class FeatureRowsStore:
                     touched = touched_rows(part.evaluator.group, interval, candles)
                     scope = Scope(connection, exchange, interval)
                     spans = self._existing(scope, touched, candles)
-                    count += self._store(scope, part, spans)
+                    count += self.store(scope, part.evaluator.group, spans)
+                    on_step()
         return count
 
     def _existing(
@@ -148,9 +159,13 @@ class FeatureRowsStore:
         }
         return {product: each for product, each in cut.items() if each}
 
-    def _store(self, scope: "Scope", part: "_Part", spans: Mapping[str, Sequence[Span]]) -> int:
+    def store(
+        self, scope: "Scope", group: FeatureGroup, spans: Mapping[str, Sequence[Span]]
+    ) -> int:
+        """Evaluate and store a group's rows in some spans; return how many there are."""
+        part = self._part(group)
         count = 0
-        for wanted, tables in _Windows(self, scope, part.evaluator.group).of(spans):
+        for wanted, tables in _Windows(self, scope, group).of(spans):
             rows = part.evaluator.rows(wanted, scope.interval, tables)
             self._write(scope, part, wanted, rows)
             count += len(rows.complete)
@@ -160,11 +175,14 @@ class FeatureRowsStore:
         self, scope: "Scope", group: FeatureGroup, spans: Mapping[str, Sequence[Span]]
     ) -> "list[tuple[list[tuple[str, Places]], FeatureRows]]":
         """Return the rows of some times, computed from the stored candles, without storing them."""
-        part = next(each for each in self._parts if each.evaluator.group is group)
+        part = self._part(group)
         return [
             (wanted, part.evaluator.rows(wanted, scope.interval, tables))
             for wanted, tables in _Windows(self, scope, group).of(spans)
         ]
+
+    def _part(self, group: FeatureGroup) -> "_Part":
+        return next(each for each in self._parts if each.evaluator.group is group)
 
     def _write(
         self,

@@ -7,10 +7,13 @@ from sqlalchemy import Connection, Table, inspect
 from sqlalchemy.exc import SQLAlchemyError
 
 from ohlc_core.domain.candle import Candle
+from ohlc_features.define.loading import DefinedGroup
 from ohlc_features.errors import StoreError, StoreRejectedError, StoreUnavailableError
 from ohlc_features.rules import HistoryKey, OnlineKey, newest_windows, online_key, settle
 from ohlc_features.schema import FeatureRow, Origin, feature_row
 from ohlc_features.sql.engine import Database
+from ohlc_features.sql.feature_rows import Observer
+from ohlc_features.sql.feature_upkeep import FeatureUpkeep
 from ohlc_features.sql.ranges import ranges_of
 from ohlc_features.sql.stamps import Stamps
 from ohlc_features.sql.statements import Statements
@@ -42,6 +45,8 @@ class LocalStore:
         origin: what writes: ``live`` or ``backfill``.
         write_incomplete: whether incomplete candles are stored for windows that are not held.
         now_ms: the clock of ``stored_at`` and ``replaced_at``.
+        definitions: feature groups whose rows are kept in step with the candles.
+        observer: hears of their evaluation.
     """
 
     def __init__(
@@ -53,6 +58,8 @@ class LocalStore:
         origin: Origin = "live",
         write_incomplete: bool = False,
         now_ms: Callable[[], int] = _wall_clock_ms,
+        definitions: Sequence[DefinedGroup] = (),
+        observer: Observer | None = None,
     ) -> None:
         self._tables = FeatureTables(group, version)
         self._database = Database(store_url(url))
@@ -60,6 +67,7 @@ class LocalStore:
         self._origin = origin
         self._write_incomplete = write_incomplete
         self._stamps = Stamps(now_ms)
+        self.features = FeatureUpkeep(definitions, self._tables, self._database.dialect, observer)
 
     @classmethod
     def open(
@@ -71,12 +79,15 @@ class LocalStore:
         origin: Origin = "live",
         write_incomplete: bool = False,
         now_ms: Callable[[], int] = _wall_clock_ms,
+        definitions: Sequence[DefinedGroup] = (),
+        observer: Observer | None = None,
     ) -> "LocalStore":
         """Open the database at ``url`` and create what is missing in it.
 
         Raises:
             StoreUnavailableError: it cannot be reached or is locked at the moment.
             StoreRejectedError: it cannot be opened, or holds other tables of these names.
+            DefinitionError: the stored rows of a feature group are of other code.
         """
         store = cls(
             url,
@@ -85,6 +96,8 @@ class LocalStore:
             origin=origin,
             write_incomplete=write_incomplete,
             now_ms=now_ms,
+            definitions=definitions,
+            observer=observer,
         )
         try:
             store._prepare()
@@ -100,6 +113,7 @@ class LocalStore:
                 for table in self._tables.metadata.tables.values():
                     check_columns(connection, table)
                 self._tables.metadata.create_all(connection)
+                self.features.prepare(connection)
         except SQLAlchemyError as error:
             raise self._at_start(self._database.meaning(error)) from None
 
@@ -114,6 +128,8 @@ class LocalStore:
     def write(self, candles: Sequence[Candle]) -> int:
         """Bring the tables to what ``candles`` make of them, in one transaction.
 
+        With feature groups, in as many as keep each short.
+
         Returns:
             How many incomplete candles were left out, their windows not being held.
 
@@ -121,21 +137,29 @@ class LocalStore:
             StoreUnavailableError: nothing was written; the same call may succeed later.
             StoreRejectedError: nothing was written, and nothing will be.
         """
+        return sum(self._write_part(part) for part in self.features.parts(candles))
+
+    def _write_part(self, candles: Sequence[Candle]) -> int:
         for _ in range(_ATTEMPTS):
             try:
                 return self._write(candles)
             except _OvertakenError:
-                continue  # the next look sees what the other one wrote
+                self.features.failed()  # the next look sees what the other one wrote
             except SQLAlchemyError as error:
+                self.features.failed()
                 # A connection that met a full disk or a lost server is not to be trusted again.
                 self._database.close()
                 raise self._database.meaning(error) from None
+            except BaseException:
+                self.features.failed()
+                raise
         raise StoreUnavailableError("other writers keep writing the same windows")
 
     def _write(self, candles: Sequence[Candle]) -> int:
         if not candles:
             return 0
         with self._database.transaction() as connection:
+            self.features.begin(connection)
             stamp = self._stamps.next()
             rows = [feature_row(candle, self._origin, stamp) for candle in candles]
             held = self._held(connection, rows)
@@ -146,6 +170,9 @@ class LocalStore:
             self._keep_replaced(connection, replaced, stamp)
             self._change_history(connection, settled.rows, held)
             self._change_latest(connection, settled.rows, held)
+            self.features.keep_up(
+                connection, rows, settled.rows.values(), self._database.extend_deadline
+            )
         self._correct_stamp(stamp, changed, replaced)
         return settled.incomplete
 

@@ -16,6 +16,9 @@ from ohlc_features.define.values import Bools, Floats
 #: The columns of the candles' table that features can use, in the order they are read.
 NUMBERS = ("open", "high", "low", "close", "volume", "vwap", "buy_volume", "trade_count")
 
+#: Windows held beyond twice of what a row needs, so that they are read again seldom.
+SPARE_WINDOWS = 256
+
 #: Reads (product_id, window_end, *NUMBERS, complete) of some products and window ends
 #: ``[from, to)``, in any order.
 ReadCandles = Callable[[Sequence[str], int, int], Iterable[Sequence[Any]]]
@@ -118,7 +121,7 @@ class RecentCandles:
 
     def __init__(self, interval: str, length: int) -> None:
         self._interval = interval
-        self._count = 2 * length + 256
+        self._count = 2 * length + SPARE_WINDOWS
         self._arrays: _Arrays | None = None
 
     def holds_from(self, newest_ms: int) -> int:
