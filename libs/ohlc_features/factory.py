@@ -1,8 +1,11 @@
 """Opening the store that the settings name."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ohlc_features.base import FeatureStore
+from ohlc_features.define.loading import DefinedGroup
+from ohlc_features.define.observer import Observer
 from ohlc_features.errors import StoreRejectedError
 from ohlc_features.schema import Origin
 from ohlc_features.settings import FeatureStoreSettings
@@ -12,7 +15,12 @@ if TYPE_CHECKING:
 
 
 def open_store(
-    settings: FeatureStoreSettings, *, origin: Origin = "live", write_incomplete: bool = False
+    settings: FeatureStoreSettings,
+    *,
+    origin: Origin = "live",
+    write_incomplete: bool = False,
+    definitions: Sequence[DefinedGroup] = (),
+    observer: Observer | None = None,
 ) -> FeatureStore:
     """Return the store FEATURE_STORE names; only its own libraries are imported.
 
@@ -20,10 +28,13 @@ def open_store(
         settings: which store.
         origin: what writes: ``live`` or ``backfill``.
         write_incomplete: whether incomplete candles are stored for windows that are not held.
+        definitions: feature groups whose rows are kept in step with the candles.
+        observer: hears of their evaluation.
 
     Raises:
         StoreUnavailableError: it cannot be reached at the moment.
         StoreRejectedError: it cannot be opened.
+        DefinitionError: the stored rows of a feature group are of other code.
     """
     if settings.feature_store == "console":
         from ohlc_features.console.store import open_console
@@ -41,6 +52,8 @@ def open_store(
         settings.feature_group_version,
         origin=origin,
         write_incomplete=write_incomplete,
+        definitions=definitions,
+        observer=observer,
     )
 
 

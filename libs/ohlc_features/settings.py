@@ -29,6 +29,10 @@ class FeatureStoreSettings(EnvSettings):
     feature_group_version: int = Field(
         1, ge=1, le=9999, description="version of the feature group, 1 to 9999"
     )
+    feature_definitions: str = Field(
+        "",
+        description="path of a Python file that defines features beyond candles (empty: none)",
+    )
     feature_store_startup_timeout_seconds: float = Field(
         60, gt=0, description="seconds to wait for the feature store at start, above 0"
     )

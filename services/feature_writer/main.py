@@ -7,14 +7,17 @@ from loguru import logger
 
 from feature_writer.consumer import CandleConsumer
 from feature_writer.dead_letters import DeadLetterTopic
+from feature_writer.feature_groups import FeatureWatch, feature_groups
 from feature_writer.settings import WriterSettings
 from feature_writer.writer import FeatureWriter
-from ohlc_core.errors import FatalError
+from ohlc_core.errors import FatalError, SettingsError
 from ohlc_core.kafka.admin import broker_answers, ensure_topics
 from ohlc_core.kafka.growth import TopicGrowth
 from ohlc_core.kafka.run_over import stop_when_run_is_over
 from ohlc_core.service.runner import Runtime, run_service
 from ohlc_features.base import FeatureStore
+from ohlc_features.define.group import DefinitionError
+from ohlc_features.define.loading import DefinedGroup
 from ohlc_features.errors import StoreRejectedError, StoreUnavailableError
 from ohlc_features.factory import open_store
 
@@ -34,13 +37,18 @@ def run(settings: WriterSettings, runtime: Runtime) -> None:
     """Open the store, join the group, and write until told to stop.
 
     Raises:
+        SettingsError: FEATURE_DEFINITIONS cannot be used.
         FatalError: the store can not be opened, or refuses a batch for good.
         BrokerUnavailableError: the broker did not answer at start.
     """
-    store = _open_patiently(settings, runtime)
+    definitions = feature_groups(settings.feature_definitions)
+    watch = FeatureWatch(runtime)
+    store = _open_patiently(settings, runtime, definitions, watch)
     if store is None:
         return
     try:
+        if definitions:
+            watch.start(definitions)
         names = settings.topics
         ensure_topics(settings, names, [names.ohlc, names.ohlc_dlq], runtime.stop)
         stop_when_run_is_over(settings, names, runtime.stop)
@@ -92,7 +100,12 @@ def _watch_trades(settings: WriterSettings, runtime: Runtime) -> None:
     TopicGrowth(settings, settings.topics.trades, grown, runtime.stop).start()
 
 
-def _open_patiently(settings: WriterSettings, runtime: Runtime) -> FeatureStore | None:
+def _open_patiently(
+    settings: WriterSettings,
+    runtime: Runtime,
+    definitions: list[DefinedGroup],
+    watch: FeatureWatch,
+) -> FeatureStore | None:
     """Return the open store, or None when told to stop before it could be opened."""
     deadline = time.monotonic() + settings.feature_store_startup_timeout_seconds
     while not runtime.stop.is_set():
@@ -101,7 +114,11 @@ def _open_patiently(settings: WriterSettings, runtime: Runtime) -> FeatureStore 
                 settings,
                 origin="backfill" if settings.run_id else "live",
                 write_incomplete=settings.write_incomplete,
+                definitions=definitions,
+                observer=watch.observer(),
             )
+        except DefinitionError as error:
+            raise SettingsError(f"FEATURE_DEFINITIONS: {error}") from None
         except StoreRejectedError as error:
             raise FatalError(str(error)) from None
         except StoreUnavailableError as error:

@@ -39,6 +39,14 @@ LAG = Gauge(
     "Records of the partition whose offsets are not committed; 0 means all of it is stored",
     ["partition"],
 )
+FEATURE_ROWS = Counter(
+    "feature_writer_feature_rows", "Feature rows evaluated and stored", ["group"]
+)
+FEATURE_NULLS = Counter(
+    "feature_writer_feature_nulls",
+    "Rows in which a feature is null although its candles are whole",
+    ["feature"],
+)
 HOLDING = Gauge("feature_writer_holding", "1 while reading is paused because a write failed")
 
 _newest: dict[tuple[str, str, str], float] = {}

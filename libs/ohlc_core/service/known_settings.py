@@ -12,6 +12,7 @@ KNOWN_SETTINGS = frozenset(
         "EXCHANGE",
         "EXCHANGE_REST_URL",
         "EXCHANGE_WS_URL",
+        "FEATURE_DEFINITIONS",
         "FEATURE_GROUP_NAME",
         "FEATURE_GROUP_VERSION",
         "FEATURE_STORE",

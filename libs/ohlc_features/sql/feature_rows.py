@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Dialect, Table, bindparam, select
 from ohlc_features.define.evaluate import CandleTable, Evaluator, FeatureRows, Places
 from ohlc_features.define.group import FeatureGroup
 from ohlc_features.define.loading import DefinedGroup
+from ohlc_features.define.observer import Observer
 from ohlc_features.define.touched import (
     Changed,
     Reach,
@@ -35,21 +36,6 @@ from ohlc_features.sql.stored_candles import (
 
 _PRODUCTS_AT_ONCE = 500
 _ROWS_AT_ONCE = 5_000
-
-
-class Observer(NamedTuple):
-    """Who hears of the evaluation.
-
-    Attributes:
-        running: called with ``group.feature`` before user code runs, and with "" after.
-        undefined: called with ``group.feature``, how many rows had no number although their
-            candles were whole, and the first error's text ("" for none).
-        rows: called with the group's table and how many rows were evaluated.
-    """
-
-    running: Callable[[str], None] = lambda _name: None
-    undefined: Callable[[str, int, str], None] = lambda _name, _count, _error: None
-    rows: Callable[[str, int], None] = lambda _table, _count: None
 
 
 class FeatureRowsStore:

@@ -8,10 +8,11 @@ from sqlalchemy import Connection, Dialect
 
 from ohlc_core.domain.candle import Candle
 from ohlc_features.define.loading import DefinedGroup
+from ohlc_features.define.observer import Observer
 from ohlc_features.define.touched import Changed, length_ms
 from ohlc_features.schema import COLUMNS, FeatureRow
 from ohlc_features.sql.feature_definitions import FeatureDefinitions
-from ohlc_features.sql.feature_rows import FeatureRowsStore, Observer
+from ohlc_features.sql.feature_rows import FeatureRowsStore
 from ohlc_features.sql.stored_candles import NUMBERS
 from ohlc_features.sql.tables import FeatureTables
 

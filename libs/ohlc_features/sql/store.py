@@ -8,11 +8,11 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ohlc_core.domain.candle import Candle
 from ohlc_features.define.loading import DefinedGroup
+from ohlc_features.define.observer import Observer
 from ohlc_features.errors import StoreError, StoreRejectedError, StoreUnavailableError
 from ohlc_features.rules import HistoryKey, OnlineKey, newest_windows, online_key, settle
 from ohlc_features.schema import FeatureRow, Origin, feature_row
 from ohlc_features.sql.engine import Database
-from ohlc_features.sql.feature_rows import Observer
 from ohlc_features.sql.feature_upkeep import FeatureUpkeep
 from ohlc_features.sql.ranges import ranges_of
 from ohlc_features.sql.stamps import Stamps
