@@ -10,7 +10,21 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v p
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-# --- the pipeline on this machine, without Docker ------------------------------------------------
+# What a user gives travels by the environment only, never through a recipe's text: taken as it is
+# (make expands nothing in it), exported, and quoted where a recipe's shell uses it.
+GIVEN := from_day to_day FROM_DAY TO_DAY topic from raw service ARGS FEATURE_STORE FAULT_RUNS FAULT_SEED
+define as_given
+override $(1) := $$(value $(1))
+export $(1)
+endef
+$(foreach name,$(GIVEN),$(if $(filter-out undefined,$(origin $(name))),$(eval $(call as_given,$(name)))))
+
+DAYS := FROM_DAY="$${from_day:-$$FROM_DAY}" TO_DAY="$${to_day:-$$TO_DAY}"
+# pip's own progress on a terminal, nothing of it elsewhere.
+QUIET := $(shell [ -t 1 ] || echo --quiet)
+PIP_INSTALL := -m pip --disable-pip-version-check $(QUIET) install --require-hashes
+
+# --- run it on this machine, without Docker -------------------------------------------------------
 
 # The pipeline follows make's end too, so that a killed make leaves nothing running.
 LOCAL_STACK := exec $(BIN)/local-stack
@@ -29,35 +43,48 @@ debug: $(VENV)/.run ## live, with the feature store's rows on the screen (FEATUR
 
 .PHONY: backfill
 backfill: $(VENV)/.run ## history into the feature store: from_day=2023-08-01 [to_day=2023-09-01] make backfill
-	@FROM_DAY="$(or $(from_day),$(FROM_DAY))" TO_DAY="$(or $(to_day),$(TO_DAY))" \
-		$(LOCAL_STACK) backfill --stop-with-parent
+	@export $(DAYS); $(LOCAL_STACK) backfill --stop-with-parent
 
 topic ?= ohlc
 
+.PHONY: status
+status: $(VENV)/.run ## what runs, where, how far behind, what is wrong
+	@$(LOCAL_STACK) status
+
 .PHONY: consume
 consume: $(VENV)/.run ## the records of a topic: make consume topic=ohlc [from=end] [raw=1]
-	@$(LOCAL_STACK) consume $(topic) $(if $(filter end,$(from)),--from-end) $(if $(raw),--raw)
+	@set --; [ "$$from" != end ] || set -- --from-end; [ -z "$$raw" ] || set -- "$$@" --raw; \
+		$(LOCAL_STACK) consume "$$@" -- "$${topic:-ohlc}"
+
+.PHONY: topics
+topics: $(VENV)/.run ## the broker's topics, with or without Docker
+	@$(BIN)/python -m local_stack.inspect_broker topics
+
+.PHONY: lag
+lag: $(VENV)/.run ## what each consumer group has not read yet
+	@$(BIN)/python -m local_stack.inspect_broker lag
 
 VERIFY_VENV := $(if $(filter hopsworks,$(FEATURE_STORE)),$(HOPSWORKS_VENV),$(VENV))
 
 .PHONY: verify
 verify: $(VERIFY_VENV)/.run ## candles in the store against candles recomputed from the exchange's history
-	@FROM_DAY="$(or $(from_day),$(FROM_DAY))" TO_DAY="$(or $(to_day),$(TO_DAY))" \
-		exec $(VERIFY_VENV)/bin/python -m ohlc_backfill.verify
+	@export $(DAYS); exec $(VERIFY_VENV)/bin/python -m ohlc_backfill.verify
 
-# --- tests and checks ----------------------------------------------------------------------------
+# --- test and check it -----------------------------------------------------------------------------
+
+PYTEST = PYTEST_ADDOPTS="$$PYTEST_ADDOPTS $$ARGS" $(BIN)/python -m pytest -q
 
 .PHONY: test
 test: lint types hopsworks-client ## all tests this machine can run, saying what it skipped and why
-	@$(BIN)/python -m pytest -q $(ARGS)
+	@$(PYTEST)
 
 .PHONY: test-fast
 test-fast: $(VENV)/.dev ## the tests that need no broker
-	@$(BIN)/python -m pytest -q tests/unit tests/property $(ARGS)
+	@$(PYTEST) tests/unit tests/property
 
 .PHONY: fault-matrix
 fault-matrix: $(VENV)/.dev ## the producer against 200 seeded runs of faults (FAULT_RUNS, FAULT_SEED)
-	@FAULT_RUNS="$(or $(FAULT_RUNS),200)" FAULT_SEED="$(or $(FAULT_SEED),0)" \
+	@FAULT_RUNS="$${FAULT_RUNS:-200}" FAULT_SEED="$${FAULT_SEED:-0}" \
 		$(BIN)/python -m pytest -q -s tests/service/trade_producer/test_fault_matrix.py
 
 .PHONY: lint
@@ -74,21 +101,21 @@ format: $(VENV)/.dev ## let ruff format and fix
 	@$(BIN)/ruff check --quiet --fix
 	@$(BIN)/ruff format --quiet
 
-# --- measuring ------------------------------------------------------------------------------------
+# --- measure it -------------------------------------------------------------------------------------
 
 VENV_BENCH := .venv-bench
 
 .PHONY: bench
 bench: $(VENV)/.dev $(VENV_BENCH)/.done ## the aggregator against its rivals, wall and CPU per trade
-	@$(BIN)/python benchmarks/aggregator/run.py --bytewax $(VENV_BENCH)/bin/python $(ARGS)
+	@$(BIN)/python benchmarks/aggregator/run.py --bytewax $(VENV_BENCH)/bin/python $$ARGS
 
 .PHONY: bench-latency
 bench-latency: $(VENV)/.dev ## from the trade that closes a window to its candle, in ms
-	@$(BIN)/python benchmarks/aggregator/latency.py $(ARGS)
+	@$(BIN)/python benchmarks/aggregator/latency.py $$ARGS
 
 .PHONY: bench-producer
 bench-producer: $(VENV)/.dev ## the producer against its bare parts, and 5,000 trades/s for a minute
-	@$(BIN)/python benchmarks/producer.py $(ARGS)
+	@$(BIN)/python benchmarks/producer.py $$ARGS
 
 # Rivals have dependencies of their own, which must not meet ours.
 $(VENV_BENCH)/.done: requirements/bench.txt
@@ -98,22 +125,29 @@ $(VENV_BENCH)/.done: requirements/bench.txt
 		-r requirements/bench.txt
 	@touch $@
 
-# --- setting up ----------------------------------------------------------------------------------
+# --- set it up and develop it ------------------------------------------------------------------------
+
+OFFLINE := echo "the packages could not be installed, see above; the first run needs the internet or" \
+	"a package index (PIP_INDEX_URL)" >&2
+
+.PHONY: init
+init: $(VENV)/.run ## only set up what running needs
 
 .PHONY: install
 install: $(VENV)/.dev ## the virtual environment with everything for development
 
 # What runs: the locked dependencies of the services and the local stack.
 $(VENV)/.run: requirements/run.txt pyproject.toml | $(VENV)/bin/python
-	@echo "installing into $(VENV) ..."
-	@$(PIP) install --require-hashes -r requirements/run.txt
+	@echo "step 1 of 2: the services' libraries into $(VENV) (downloads about 180 MB, once)"
+	@$(BIN)/python $(PIP_INSTALL) -r requirements/run.txt || { $(OFFLINE); exit 1; }
+	@echo "step 2 of 2: this project into $(VENV) (no download)"
 	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
 # What tests: the same and the tools.
 $(VENV)/.dev: requirements/dev.txt $(VENV)/.run
-	@echo "installing the development tools into $(VENV) ..."
-	@$(PIP) install --require-hashes -r requirements/dev.txt
+	@echo "the development tools into $(VENV) (downloads about 60 MB, once)"
+	@$(BIN)/python $(PIP_INSTALL) -r requirements/dev.txt || { $(OFFLINE); exit 1; }
 	@touch $@
 
 # The Hopsworks client pins older releases of what the rest uses: an environment of its own.
@@ -121,10 +155,9 @@ $(VENV)/.dev: requirements/dev.txt $(VENV)/.run
 hopsworks-client: $(HOPSWORKS_VENV)/.run ## writer, reader and make verify with the Hopsworks client, in .venv-hopsworks
 
 $(HOPSWORKS_VENV)/.run: requirements/hopsworks.txt pyproject.toml | $(VENV)/bin/python
-	@echo "installing into $(HOPSWORKS_VENV) ..."
+	@echo "the Hopsworks client into $(HOPSWORKS_VENV) (downloads about 220 MB, once)"
 	@$(VENV)/bin/python -m venv $(HOPSWORKS_VENV)
-	@$(HOPSWORKS_VENV)/bin/python -m pip install --quiet --disable-pip-version-check \
-		--require-hashes -r requirements/hopsworks.txt
+	@$(HOPSWORKS_VENV)/bin/python $(PIP_INSTALL) -r requirements/hopsworks.txt || { $(OFFLINE); exit 1; }
 	@$(HOPSWORKS_VENV)/bin/python -m pip install --quiet --disable-pip-version-check \
 		--no-deps --no-build-isolation --editable .
 	@touch $@
@@ -164,10 +197,12 @@ clean: ## remove what runs and tests leave; asks before data/ and the containers
 
 .PHONY: help
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | \
-		while IFS='	' read -r name what; do printf '  %-15s %s\n' "$$name" "$$what"; done
+	@awk 'function out(t) { if (t != "") { printf "\n%s\n", t; title = "" } } \
+		/^# --- / { title = $$0; gsub(/^# --- | -+$$/, "", title); title = toupper(substr(title, 1, 1)) substr(title, 2) ":" } \
+		/^[a-z-]+:.*## / { out(title); name = $$0; sub(/:.*/, "", name); sub(/.*## /, ""); \
+		printf "  %-16s %s\n", name, $$0 }' $(firstword $(MAKEFILE_LIST))
 
-# --- Docker --------------------------------------------------------------------------------------
+# --- run it in containers, with Docker -----------------------------------------------------------------
 
 COMPOSE := docker compose
 .PHONY: up
@@ -181,7 +216,7 @@ down: ## stop the containers; data survives
 
 .PHONY: logs
 logs: ## follow the containers' logs: make logs [service=trade-producer]
-	@$(COMPOSE) logs --follow --tail 100 $(service)
+	@$(COMPOSE) logs --follow --tail 100 $${service:+"$$service"}
 
 .PHONY: ps
 ps: ## the containers and their health
@@ -189,16 +224,8 @@ ps: ## the containers and their health
 
 .PHONY: docker-backfill
 docker-backfill: ## history in containers, beside live: from_day=2023-08-01 [to_day=...] make docker-backfill
-	@FROM_DAY="$(or $(from_day),$(FROM_DAY))" TO_DAY="$(or $(to_day),$(TO_DAY))" docker/backfill.sh
-
-.PHONY: topics
-topics: $(VENV)/.run ## the broker's topics, with or without Docker
-	@$(BIN)/python -m local_stack.inspect_broker topics
-
-.PHONY: lag
-lag: $(VENV)/.run ## what each consumer group has not read yet
-	@$(BIN)/python -m local_stack.inspect_broker lag
+	@export $(DAYS); exec docker/backfill.sh
 
 .PHONY: test-compose
 test-compose: $(VENV)/.dev ## run the compose files on a real engine, and hurt them
-	@docker/test-compose.sh $(ARGS)
+	@docker/test-compose.sh $$ARGS

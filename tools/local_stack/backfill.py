@@ -13,6 +13,7 @@ from pathlib import Path
 from local_stack.errors import StackError
 from local_stack.market import claim, market
 from local_stack.pipeline import Pipeline, running
+from local_stack.preflight import check_broker, check_client, check_ports, check_settings
 from local_stack.run_folder import RunFolder
 from local_stack.services import Service, service
 from local_stack.settings import StackSettings
@@ -23,6 +24,7 @@ from ohlc_backfill.clean_up import delete_run
 from ohlc_backfill.run_id import run_id
 from ohlc_backfill.settings import BackfillSettings
 from ohlc_core.messages.topics import TopicNames, topic_names
+from ohlc_core.service.clean_text import hide_secrets
 from ohlc_core.service.local_runs import running_stacks
 from ohlc_core.service.settings import load
 
@@ -37,10 +39,18 @@ def run_backfill(settings: StackSettings, stop: StopRequest) -> int:
         StackError: something it needs can not be started or kept running.
     """
     replay = load(BackfillSettings)
+    scripts = ("trade-replayer", "ohlc-aggregator", "feature-writer")
+    is_own_broker = not settings.was_given("kafka_broker_address")
+    check_settings(scripts, {"KAFKA_SECURITY_PROTOCOL": "PLAINTEXT"} if is_own_broker else {})
+    check_ports(settings, len(scripts))
+    check_client(settings.feature_store)
     topics = topic_names(run_id(replay))
     folder = RunFolder(Path(settings.local_stack_folder), f"backfill-{topics.run_id}")
     folder.acquire()
     view = PlainView()
+    _check_resumed(folder, replay)
+    if not is_own_broker:
+        check_broker(settings, stop)
     if settings.feature_store == "local":
         root = Path(settings.local_stack_folder)
         origin = market(replay, root) if replay.replay_source == "rest" else ""
@@ -53,6 +63,30 @@ def run_backfill(settings: StackSettings, stop: StopRequest) -> int:
     folder.forget_data()
     view.say(f"backfill {topics.run_id} is complete")
     return 0
+
+
+def _check_resumed(folder: RunFolder, replay: BackfillSettings) -> None:
+    """Check that a run that goes on has the settings it began with, and keep those of a new one.
+
+    Raises:
+        StackError: it has others; exit code 2.
+    """
+    now = {
+        "OHLC_INTERVALS": ",".join(replay.ohlc_intervals),
+        "EMPTY_CANDLES": replay.empty_candles,
+        "FEATURE_STORE": replay.feature_store,
+        "FEATURE_STORE_URL": hide_secrets(replay.feature_store_url),
+        "FEATURE_GROUP_NAME": replay.feature_group_name,
+        "FEATURE_GROUP_VERSION": str(replay.feature_group_version),
+    }
+    begun = folder.settings_begun_with(now)
+    if changed := [name for name, value in now.items() if begun.get(name, value) != value]:
+        before = " ".join(f"{each}={begun[each]}" for each in changed)
+        raise StackError(
+            f"this backfill was begun with {before}; "
+            "go on with that, or give another RUN_ID to begin again",
+            exit_code=2,
+        )
 
 
 def _run(pipeline: Pipeline, topics: TopicNames, view: PlainView, stop: StopRequest) -> bool:

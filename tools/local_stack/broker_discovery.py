@@ -2,7 +2,9 @@
 
 import os
 import socket
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from local_stack.settings import StackSettings
 from ohlc_core.service.local_runs import running_stacks
@@ -21,9 +23,17 @@ def reach(settings: StackSettings) -> StackSettings:
         return settings
     stacks = running_stacks(Path(settings.local_stack_folder))
     if stacks:
-        return _at(settings, stacks[0]["broker"])
+        return at_stack(settings, stacks[0])
     port = _compose_port()
     return _at(settings, f"localhost:{port}") if _is_listening(port) else settings
+
+
+def at_stack(settings: StackSettings, stack: Mapping[str, Any]) -> StackSettings:
+    """Return the settings with the address of a running stack's broker."""
+    address = str(stack["broker"])
+    if settings.was_given("kafka_broker_address") and address == settings.kafka_broker_address:
+        return settings
+    return _at(settings, address)
 
 
 def _at(settings: StackSettings, address: str) -> StackSettings:

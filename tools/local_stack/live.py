@@ -11,6 +11,13 @@ from local_stack.errors import StackError
 from local_stack.market import claim, demo_store_url, market
 from local_stack.pipeline import Pipeline, running
 from local_stack.ports import free_port
+from local_stack.preflight import (
+    check_broker,
+    check_client,
+    check_ports,
+    check_settings,
+    network_note,
+)
 from local_stack.processes import OnScreen, ProcessDiedError
 from local_stack.resume_after_store import beginning
 from local_stack.run_folder import RunFolder
@@ -61,6 +68,7 @@ def run_live(mode: Mode, settings: StackSettings, stop: StopRequest) -> None:
 def _start(mode: Mode, pipeline: Pipeline, view: View, stop: StopRequest) -> bool:
     settings, folder = pipeline.settings, pipeline.folder
     for_service = _settings_of_services(mode, settings, folder, stop)
+    _check(mode, settings, for_service, view, stop)
     if mode == "demo":
         for_service |= _start_simulator(pipeline, view, stop)
     if mode == "demo" or not settings.was_given("kafka_broker_address"):
@@ -80,6 +88,23 @@ def _start(mode: Mode, pipeline: Pipeline, view: View, stop: StopRequest) -> boo
         pipeline.start(service(script, folder, for_service | ours, port, on_screen))
     _tell_where(mode, pipeline, for_service, view)
     return True
+
+
+def _check(
+    mode: Mode, settings: StackSettings, ours: dict[str, str], view: View, stop: StopRequest
+) -> None:
+    """Check all that can be known before anything is started."""
+    scripts = (*_SERVICES, "exchange-simulator") if mode == "demo" else _SERVICES
+    is_own_broker = mode == "demo" or not settings.was_given("kafka_broker_address")
+    check_settings(
+        scripts, ours | ({"KAFKA_SECURITY_PROTOCOL": "PLAINTEXT"} if is_own_broker else {})
+    )
+    check_ports(settings, len(scripts))
+    check_client(ours.get("FEATURE_STORE", settings.feature_store))
+    if not is_own_broker:
+        check_broker(settings, stop)
+    if mode != "demo" and (note := network_note(load(ProductSettings))):
+        view.say(f"note: {note}")
 
 
 def _settings_of_services(

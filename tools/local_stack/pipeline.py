@@ -12,6 +12,7 @@ from local_stack.brokers import (
 )
 from local_stack.errors import StackError
 from local_stack.local_topics import create_small_topics
+from local_stack.log_rotation import rotate
 from local_stack.ports import free_port
 from local_stack.processes import GaveUpError, SupervisedProcess
 from local_stack.run_folder import RunFolder
@@ -129,6 +130,7 @@ class Pipeline:
         Raises:
             StackError: a service or the broker can not be kept running.
         """
+        rotate(each.process.log_file for each in self._supervised)
         for process in self._supervised:
             try:
                 process.check()

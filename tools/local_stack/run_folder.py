@@ -10,9 +10,11 @@ from typing import IO, Any
 
 from local_stack.errors import StackError
 from local_stack.processes import reaper
+from ohlc_core.service.local_runs import running_stacks
 
 # A killed run's processes get some seconds to end; until then they hold the folder.
 _PATIENCE_SECONDS = 20.0
+_BEGUN_WITH = "settings.json"
 
 
 class RunFolder:
@@ -60,15 +62,25 @@ class RunFolder:
             ) from None
         deadline = time.monotonic() + patience_seconds
         while not _lock(lock):
+            if any(
+                stack.get("folder") == str(self.path) for stack in running_stacks(self.path.parent)
+            ):
+                deadline = 0.0  # it goes on: waiting does not help
             if time.monotonic() > deadline:
                 lock.close()
                 raise StackError(
-                    f"another run holds {self.path}; stop it (Ctrl-C where it runs) first"
+                    f"another run holds {self.path}; stop it (Ctrl-C where it runs), or set "
+                    "LOCAL_STACK_FOLDER to another folder"
                 )
             time.sleep(0.2)
         self._lock = lock
         # Held by the guard too, so that it is free only when all of this run's processes are gone.
         reaper.hold(lock.fileno())
+
+    def _is_in_use(self) -> bool:
+        """Return whether its run goes on, so that waiting does not help."""
+        stacks = running_stacks(self.path.parent)
+        return any(stack.get("folder") == str(self.path) for stack in stacks)
 
     def release(self) -> None:
         """Let others have the folder, once this process's children are gone."""
@@ -87,13 +99,30 @@ class RunFolder:
         """Remove the broker's data, the services' state and a demo's store; the logs stay."""
         for folder in (self.broker, self.state):
             shutil.rmtree(folder, ignore_errors=True)
+        (self.path / _BEGUN_WITH).unlink(missing_ok=True)
         for part in self.path.glob(f"{self.store.name}*"):
             part.unlink(missing_ok=True)
+
+    def settings_begun_with(self, settings: dict[str, str]) -> dict[str, str]:
+        """Return the settings with which the data in the folder was begun.
+
+        Those given are kept as such where there is no data yet.
+        """
+        path = self.path / _BEGUN_WITH
+        try:
+            begun = json.loads(path.read_text("utf-8"))
+        except (OSError, ValueError):
+            path.write_text(json.dumps(settings, indent=2), encoding="utf-8")
+            return settings
+        return begun if isinstance(begun, dict) else settings
 
     def publish(self, facts: dict[str, Any]) -> None:
         """Write down where things are, for `ohlc_core.service.local_runs`."""
         partial = self.path / "stack.json.partial"
-        partial.write_text(json.dumps({"pid": os.getpid(), **facts}, indent=2), encoding="utf-8")
+        partial.write_text(
+            json.dumps({"pid": os.getpid(), "folder": str(self.path), **facts}, indent=2),
+            encoding="utf-8",
+        )
         partial.replace(self.path / "stack.json")
 
     def withdraw(self) -> None:

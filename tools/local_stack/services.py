@@ -49,7 +49,7 @@ def service(
     environment = {**os.environ, "NO_COLOR": "1", "METRICS_PORT": str(metrics_port), **settings}
     process = ManagedProcess(
         script,
-        [_script_path(script)],
+        [_script_path(script, environment.get("FEATURE_STORE", ""))],
         folder.logs / f"{script}.log",
         env=environment,
         on_screen=on_screen,
@@ -57,9 +57,17 @@ def service(
     return Service(process, metrics_port)
 
 
-def _script_path(script: str) -> str:
+def hopsworks_python() -> Path | None:
+    """Return the interpreter of `make hopsworks-client`, beside this one; None without it."""
+    found = Path(sys.prefix).with_name(".venv-hopsworks") / "bin" / "python"
+    return found if found.exists() else None
+
+
+def _script_path(script: str, feature_store: str) -> str:
     beside = Path(sys.executable).with_name(script)
+    if script == "feature-writer" and feature_store == "hopsworks" and (own := hopsworks_python()):
+        beside = own.with_name(script)
     found = str(beside) if beside.exists() else shutil.which(script)
     if found is None:
-        raise StackError(f"the console script {script} is not installed; pip install -e .")
+        raise StackError(f"the console script {script} is not installed; run `make install`")
     return found

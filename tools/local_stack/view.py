@@ -1,6 +1,7 @@
 """What a run shows: a live table on a terminal, plain lines otherwise."""
 
 import sys
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -13,8 +14,11 @@ from rich.text import Text
 
 from ohlc_core.domain.candle import Candle
 from ohlc_core.domain.decimals import canonical
+from ohlc_core.service.clean_text import clean, printable
 
 _TABLE_ROWS = 16
+# Each product catches up by itself; the last of them ends it.
+_CAUGHT_UP_SECONDS = 3.0
 
 
 class View(Protocol):
@@ -35,7 +39,7 @@ class PlainView:
 
     def say(self, text: str) -> None:
         """Write the line."""
-        sys.stdout.write(f"{text}\n")
+        sys.stdout.write(f"{_cleaned(text)}\n")
         sys.stdout.flush()
 
     def candles(self, candles: Sequence[Candle]) -> None:
@@ -58,7 +62,7 @@ class TableView:
 
     def say(self, text: str) -> None:
         """Print above the table."""
-        self._live.console.print(Text(text))
+        self._live.console.print(Text(_cleaned(text)))
 
     def candles(self, candles: Sequence[Candle]) -> None:
         """Put the candles into the table."""
@@ -82,8 +86,8 @@ class TableView:
             numbers = (candle.open, candle.high, candle.low, candle.close, candle.volume)
             table.add_row(
                 _closed(candle),
-                candle.product_id,
-                candle.interval,
+                Text(printable(candle.product_id)),
+                Text(printable(candle.interval)),
                 *map(canonical, numbers),
                 str(candle.trade_count),
                 _remarks(candle),
@@ -96,20 +100,32 @@ class Backlog:
 
     Args:
         started_ms: wall clock of the start.
+        monotonic: seconds from any fixed moment, never going back.
     """
 
-    def __init__(self, started_ms: int) -> None:
+    def __init__(self, started_ms: int, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._started_ms = started_ms
+        self._monotonic = monotonic
         self._count = 0
+        self._last = 0.0
+        self._is_said = False
 
     def without(self, candles: Sequence[Candle], say: Callable[[str], None]) -> list[Candle]:
-        """Return the candles that closed after the start; tell of the others once they end."""
+        """Return the candles that closed after the start; say once when the others have ended."""
         new = [candle for candle in candles if candle.window_end_ms > self._started_ms]
-        self._count += len(candles) - len(new)
-        if self._count and len(new) == len(candles):
+        now = self._monotonic()
+        if len(new) < len(candles):
+            self._count += len(candles) - len(new)
+            self._last = now
+        elif self._count and not self._is_said and now - self._last >= _CAUGHT_UP_SECONDS:
             say(f"caught up with the time before the start: {self._count} candles")
-            self._count = 0
+            self._is_said = True
         return new
+
+
+def _cleaned(text: str) -> str:
+    """Return the lines of the text, each without secrets and control characters."""
+    return "\n".join(clean(line) for line in text.split("\n"))
 
 
 def view_for(output_is_terminal: bool) -> View:

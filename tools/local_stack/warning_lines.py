@@ -42,6 +42,8 @@ class WarningLines:
         if not log.exists():
             return []
         with log.open("rb") as file:
+            if log.stat().st_size < self._position[log]:
+                self._position[log] = 0  # it was rotated
             file.seek(self._position[log])
             chunk = file.read(_FOLLOWED_BYTES)
         whole, newline, rest = chunk.rpartition(b"\n")
@@ -52,6 +54,8 @@ class WarningLines:
     def _is_news(self, warning: str) -> bool:
         now = self._monotonic()
         kind = _NUMBER.sub("#", warning)
+        if ": .env sets " in kind:
+            kind = kind.partition(": ")[2]  # each service reads the same file
         if now - self._told.get(kind, -_AGAIN_AFTER_SECONDS) < _AGAIN_AFTER_SECONDS:
             return False
         self._told[kind] = now

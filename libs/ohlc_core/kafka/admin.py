@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from ohlc_core.errors import BrokerUnavailableError, StoppedError
+from ohlc_core.errors import BrokerUnavailableError, SettingsError, StoppedError
 from ohlc_core.kafka.config import connection_config
+from ohlc_core.kafka.connection_errors import ConnectionErrors, unreachable_brokers
 from ohlc_core.messages.topics import TopicNames
 from ohlc_core.service.setting_groups import KafkaSettings
 
@@ -22,13 +23,20 @@ def wait_for_broker(settings: KafkaSettings, stop: threading.Event | None = None
         BrokerUnavailableError: it did not within KAFKA_STARTUP_TIMEOUT_SECONDS.
         StoppedError: ``stop`` was set meanwhile.
     """
-    admin = AdminClient(connection_config(settings) | {"log_level": 0})
+    errors = ConnectionErrors()
+    admin = AdminClient(connection_config(settings) | {"log_level": 0, "error_cb": errors})
     deadline = time.monotonic() + settings.kafka_startup_timeout_seconds
     while True:
         left = deadline - time.monotonic()
         try:
             admin.list_topics(timeout=max(0.1, min(_REQUEST_TIMEOUT, left)))
         except KafkaException as error:
+            admin.poll(0)
+            # Wrong words for that listener: waiting does not help.
+            if errors.advice and left <= settings.kafka_startup_timeout_seconds - _REQUEST_TIMEOUT:
+                raise BrokerUnavailableError(
+                    f"KAFKA_BROKER_ADDRESS={settings.kafka_broker_address}: {errors.advice}"
+                ) from None
             if left <= _REQUEST_TIMEOUT / 10:
                 raise BrokerUnavailableError(
                     f"no broker answered at KAFKA_BROKER_ADDRESS={settings.kafka_broker_address} "
@@ -66,6 +74,7 @@ def ensure_topics(
     Raises:
         BrokerUnavailableError: the broker did not answer.
         StoppedError: ``stop`` was set before it did.
+        SettingsError: TOPIC_REPLICATION exceeds the number of brokers.
         KafkaException: the broker refused to create a topic.
     """
     config = {"retention.ms": "-1"}
@@ -81,6 +90,18 @@ def ensure_topics(
         try:
             _create(admin, wanted)
         except KafkaException as error:
+            if error.args[0].code() == KafkaError.INVALID_REPLICATION_FACTOR:
+                brokers = len(admin.list_topics(timeout=_REQUEST_TIMEOUT).brokers)
+                raise SettingsError(
+                    f"TOPIC_REPLICATION was {settings.topic_replication}, and the cluster has "
+                    f"{brokers} broker{'s' * (brokers != 1)}; allowed: 1 to {brokers}"
+                ) from None
+            if lost := unreachable_brokers(settings):
+                raise BrokerUnavailableError(
+                    f"the broker at KAFKA_BROKER_ADDRESS={settings.kafka_broker_address} answers, "
+                    f"but it advertises {', '.join(lost)}, which cannot be reached from here; "
+                    "correct its advertised.listeners, or make that address reachable"
+                ) from None
             # A broker that is just starting answers, but can not create topics yet.
             if not error.args[0].retriable() and error.args[0].code() != KafkaError._TIMED_OUT:  # noqa: SLF001
                 raise

@@ -4,18 +4,10 @@ import os
 import socket
 from collections.abc import Callable
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from ohlc_core.service.health import Health
-
-
-def package_version() -> str:
-    """Return the version of the installed package, ``unknown`` where it is not installed."""
-    try:
-        return version("ohlc-pipeline")
-    except PackageNotFoundError:
-        return "unknown"
+from ohlc_core.version import __version__
 
 
 def _now() -> str:
@@ -33,7 +25,7 @@ class Status:
 
     def __init__(self, service: str = "") -> None:
         self._service = service
-        self._version = package_version()
+        self._version = __version__
         self._started_at = _now()
         self._works_on: dict[str, Any] = {}
         self._state = ("starting", "Starting", _now())

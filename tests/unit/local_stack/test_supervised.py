@@ -42,13 +42,13 @@ class Service:
 
 
 def test_a_dead_service_is_started_again_after_growing_waits(tmp_path: Path) -> None:
-    service = Service(tmp_path, exit_code=1)
+    service = Service(tmp_path, exit_code=70)
     for seconds in (1.0, 2.0, 4.0, 8.0, 15.0):
         service.restarts_after(seconds)
     service.dies()
     with pytest.raises(GaveUpError, match=r"died 6 times within 120 s.*\n.*last words") as error:
         service.supervised.check()
-    assert error.value.exit_code == 1
+    assert error.value.exit_code == 70
 
 
 def test_deaths_long_ago_are_forgotten(tmp_path: Path) -> None:
@@ -73,3 +73,19 @@ def test_wrong_settings_are_not_tried_again(tmp_path: Path) -> None:
     with pytest.raises(GaveUpError, match="wrong settings") as error:
         service.supervised.check()
     assert error.value.exit_code == 2
+
+
+def test_service_that_fails_twice_in_same_words_is_given_up(tmp_path: Path) -> None:
+    service = Service(tmp_path, exit_code=1)
+    service.restarts_after(1.0)
+    service.dies()
+    with pytest.raises(GaveUpError, match=r"failed twice in the same way.*\n.*last words"):
+        service.supervised.check()
+
+
+def test_service_that_fails_the_same_after_working_is_started_again(tmp_path: Path) -> None:
+    service = Service(tmp_path, exit_code=1)
+    for seconds in (1.0, 2.0, 4.0):
+        service.clock.now += 11.0
+        service.restarts_after(seconds)
+    service.dies()

@@ -48,10 +48,16 @@ def test_incomplete_and_corrected_candles_are_marked() -> None:
 
 def test_candles_of_the_time_before_the_start_are_counted_instead_of_shown() -> None:
     said: list[str] = []
-    backlog = Backlog(started_ms=10 * _MINUTE)
+    now = [0.0]
+    backlog = Backlog(started_ms=10 * _MINUTE, monotonic=lambda: now[0])
     assert backlog.without([_closed_at(8), _closed_at(10)], said.append) == []
     assert backlog.without([_closed_at(9), _closed_at(11)], said.append) == [_closed_at(11)]
+    assert backlog.without([], said.append) == []
     assert said == []
+    now[0] += 3.0
+    assert backlog.without([], said.append) == []
+    assert backlog.without([_closed_at(9)], said.append) == []
+    now[0] += 3.0
     assert backlog.without([], said.append) == []
     assert said == ["caught up with the time before the start: 3 candles"]
     assert backlog.without([_closed_at(12)], said.append) == [_closed_at(12)]
