@@ -8,15 +8,16 @@ from ohlc_aggregator.metrics import Counts
 from ohlc_core.domain.product_candles import Output, ProductCandles, Rejected
 from ohlc_core.domain.trade import ProductKey
 from ohlc_core.errors import MalformedMessageError
-from ohlc_core.messages.codec import decode_trades_topic, encode, encode_candle, encode_trades
-from ohlc_core.messages.records import (
-    DeadLetter,
-    StartMessage,
-    TradesMessage,
-    TradesTopicMessage,
-    WatermarkMessage,
-    product_key,
+from ohlc_core.messages.codec import (
+    TopicRecord,
+    decode_record,
+    encode,
+    encode_candle,
+    encode_trades,
 )
+from ohlc_core.messages.records import DeadLetter, StartMessage, WatermarkMessage
+from ohlc_core.messages.scaled_trades import scaled_columns
+from ohlc_core.messages.trades_record import TradesRecord, trades_of
 
 
 class Origin(NamedTuple):
@@ -69,57 +70,72 @@ class RecordReader:
             origin: where the record was read; asked only for a dead letter.
         """
         try:
-            message = self._decode(key, value)
+            record = self._decode(key, value)
+            output = self._apply(product, record)
         except MalformedMessageError as error:
             payload = (value or b"").decode(errors="replace")
             return [self._dead_letter("malformed", str(error), payload, origin())]
-        product_name = product_key(message)
-        output = self._apply(product(product_name), message)
-        self._counts.add(product_name, output)
+        self._counts.add(ProductKey(record.exchange, record.product_id), output)
         outgoing = [
             Outgoing(encode_candle(candle), candle.window_end_ms) for candle in output.candles
         ]
         if output.rejected:
-            outgoing += [self._reject(message, each, origin()) for each in output.rejected]
+            outgoing += [self._reject(record, each, origin()) for each in output.rejected]
         return outgoing
 
-    def _decode(self, key: bytes | None, value: bytes | None) -> TradesTopicMessage:
+    def _decode(self, key: bytes | None, value: bytes | None) -> TopicRecord:
         if value is None:
             raise MalformedMessageError("the record has no value")
-        message = decode_trades_topic(value)
-        expected = str(product_key(message)).encode()
+        record = decode_record(value)
+        expected = f"{record.exchange}:{record.product_id}".encode()
         if key != expected:
             given = "missing" if key is None else repr(key.decode(errors="replace"))
             raise MalformedMessageError(
                 f"the record's key was {given}; its message speaks of {expected.decode()!r}"
             )
         limit = self._now_us() + self._max_ahead_us
-        if isinstance(message, WatermarkMessage) and message.watermark_us > limit:
+        if isinstance(record, WatermarkMessage) and record.watermark_us > limit:
             raise MalformedMessageError("watermark_us was in the future, beyond MAX_AHEAD")
-        return message
+        return record
 
-    def _apply(self, product: ProductCandles, message: TradesTopicMessage) -> Output:
-        if isinstance(message, TradesMessage):
-            self._note_trades(product.key, message)
-            return product.on_trades(message.trades, self._now_us() + self._max_ahead_us)
-        if isinstance(message, WatermarkMessage):
-            return product.on_watermark(message.watermark_us, final=message.final)
-        if isinstance(message, StartMessage):
-            return product.on_start(message.from_us)
-        counts = self._counts.product(product.key)
-        counts.gaps += 1
-        self.gaps.gap(product.key, message, counts.last_trade_us)
-        return product.on_gap(message.first_missing_id, message.last_missing_id)
-
-    def _note_trades(self, key: ProductKey, message: TradesMessage) -> None:
-        self._counts.trades += len(message.trades)
+    def _apply(
+        self, product: Callable[[ProductKey], ProductCandles], record: TopicRecord
+    ) -> Output:
+        key = ProductKey(record.exchange, record.product_id)
+        if isinstance(record, TradesRecord):
+            return self._trades(product, key, record)
+        if isinstance(record, WatermarkMessage):
+            return product(key).on_watermark(record.watermark_us, final=record.final)
+        if isinstance(record, StartMessage):
+            return product(key).on_start(record.from_us)
         counts = self._counts.product(key)
-        counts.last_trade_us = max(counts.last_trade_us, message.trades[-1].timestamp_us)
-        self.gaps.trade(key, message.trades[0].timestamp_us)
+        counts.gaps += 1
+        self.gaps.gap(key, record, counts.last_trade_us)
+        return product(key).on_gap(record.first_missing_id, record.last_missing_id)
 
-    def _reject(self, message: TradesTopicMessage, rejected: Rejected, origin: Origin) -> Outgoing:
-        source = message.source if isinstance(message, TradesMessage) else "rest"
-        payload = encode_trades(message.exchange, message.product_id, source, [rejected.trade])
+    def _trades(
+        self,
+        product: Callable[[ProductKey], ProductCandles],
+        key: ProductKey,
+        record: TradesRecord,
+    ) -> Output:
+        limit = self._now_us() + self._max_ahead_us
+        columns = scaled_columns(record)
+        output = None if columns is None else product(key).on_columns(columns, limit)
+        if output is None:
+            output = product(key).on_trades(trades_of(record), limit)
+        self._note_trades(key, record.timestamps_us)
+        return output
+
+    def _note_trades(self, key: ProductKey, times: list[int]) -> None:
+        self._counts.trades += len(times)
+        counts = self._counts.product(key)
+        counts.last_trade_us = max(counts.last_trade_us, times[-1])
+        self.gaps.trade(key, times[0])
+
+    def _reject(self, record: TopicRecord, rejected: Rejected, origin: Origin) -> Outgoing:
+        source = record.source if isinstance(record, TradesRecord) else "rest"
+        payload = encode_trades(record.exchange, record.product_id, source, [rejected.trade])
         return self._dead_letter(rejected.reason, rejected.detail, payload.decode(), origin)
 
     def _dead_letter(self, reason: str, detail: str, payload: str, origin: Origin) -> Outgoing:

@@ -61,6 +61,7 @@ class Pipeline:
             "EXCHANGE": "kraken",
             "PRODUCT_IDS": PRODUCT,
             "OHLC_INTERVALS": "1m",
+            "EMPTY_CANDLES": "skip",
             "COMMIT_INTERVAL_SECONDS": "0.5",
             "FEATURE_STORE_URL": f"sqlite:///{store}",
             "STATE_DIR": str(store.with_suffix(".state")),

@@ -178,6 +178,7 @@ class Herd:
                 "KAFKA_BROKER_ADDRESS": self._broker.address,
                 "RUN_ID": self._names.run_id,
                 "OHLC_INTERVALS": ",".join(INTERVALS),
+                "EMPTY_CANDLES": "skip",
                 "COMMIT_INTERVAL_SECONDS": "0.3",
                 "PROCESSING_GUARANTEE": self._guarantee,
                 "KAFKA_GROUP_INSTANCE_ID": f"member-{number}",

@@ -52,6 +52,7 @@ def market() -> dict[str, str]:
     return {
         "PRODUCT_IDS": ",".join(PAIRS),
         "OHLC_INTERVALS": "1m",
+        "EMPTY_CANDLES": "skip",
         "SIMULATOR_START": start.isoformat(),
         "SIMULATOR_HISTORY": "30m",
         "SIMULATOR_SPEED": "30",

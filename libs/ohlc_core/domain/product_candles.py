@@ -22,7 +22,7 @@ from ohlc_core.domain.product_state import (
 )
 from ohlc_core.domain.rules import CandleRules
 from ohlc_core.domain.seen_ids import SeenIds
-from ohlc_core.domain.segment import Columns, Segment
+from ohlc_core.domain.segment import Columns, DecimalColumns, Segment, Span
 from ohlc_core.domain.state import StateStore
 from ohlc_core.domain.trade import ProductKey, Trade, reason_to_reject
 from ohlc_core.domain.window import Window
@@ -97,10 +97,20 @@ class ProductCandles:
         """
         output = Output()
         with localcontext(EXACT):
-            if trades and not self._add_in_order(trades, not_after_us, output):
+            if trades and not self._add_in_order(DecimalColumns(trades), not_after_us, output):
                 for trade in trades:
                     self._add_one(trade, not_after_us, output)
         return output
+
+    def on_columns(self, columns: Columns, not_after_us: int = _FAR) -> Output | None:
+        """Count trades that are plainly in order, at once.
+
+        Returns:
+            None: they are not, nothing has changed, and `on_trades` has to look at each of them.
+        """
+        output = Output()
+        with localcontext(EXACT):
+            return output if self._add_in_order(columns, not_after_us, output) else None
 
     def on_start(self, from_us: int) -> Output:
         """Note that a stream begins, with every trade at or after from_us to follow."""
@@ -152,9 +162,8 @@ class ProductCandles:
 
     # --- counting ----------------------------------------------------------------------------
 
-    def _add_in_order(self, trades: Sequence[Trade], not_after_us: int, output: Output) -> bool:
+    def _add_in_order(self, columns: Columns, not_after_us: int, output: Output) -> bool:
         """Count trades that are plainly valid, new, on time and in order; else change nothing."""
-        columns = Columns(trades)
         if not (
             self._state.coverage.is_settled
             and columns.times_ascend()
@@ -162,15 +171,17 @@ class ProductCandles:
             and not self._is_late(columns.times[0])
         ):
             return False
-        ascending = self._seen.are_new_and_ascending(columns.ids)
-        if not ascending and not self._seen.are_new(columns.ids, self.store):
-            return False
+        dense = columns.dense
+        if dense is not None and self._seen.dense_are_new(dense):
+            ascending = True
+        else:
+            dense = None
+            ascending = self._seen.are_new_and_ascending(columns.ids)
+            if not ascending and not self._seen.are_new(columns.ids, self.store):
+                return False
         spans = self._spans(columns.times)
         try:
-            segments = [
-                columns.segment(*span, ascending_ids=ascending, sequential=self._sequential)
-                for span in spans
-            ]
+            segments = columns.segments(spans, ascending_ids=ascending, sequential=self._sequential)
             if not columns.are_plainly_valid(segments):
                 return False
         except ArithmeticError:  # not a number, or out of any range
@@ -179,12 +190,15 @@ class ProductCandles:
             first_us, last_us = columns.times[begin], columns.times[end - 1]
             for each in self._intervals:
                 each.window_at(first_us).add(segment)
-            self._seen.add(columns.ids[begin:end], first_us, self.store)
+            if dense is None:
+                self._seen.add(columns.ids[begin:end], first_us, self.store)
+            else:
+                self._seen.add_dense(dense[begin:end], first_us, self.store)
             self._state.last_trade_us = last_us
             self._advance(last_us, output)
         return True
 
-    def _spans(self, times: Sequence[int]) -> list[tuple[int, int]]:
+    def _spans(self, times: Sequence[int]) -> list[Span]:
         """Cut ascending times where windows may end; return [begin, end) positions."""
         base_us, count = self._rules.base_us, len(times)
         spans = []
@@ -226,7 +240,9 @@ class ProductCandles:
     def _count_by_interval(self, trade: Trade, output: Output) -> list[str]:
         """Add the trade to its window of every interval; return those it is too late for."""
         watermark, rules = self._state.watermark_us, self._rules
-        segment = Columns((trade,)).segment(0, 1, ascending_ids=True, sequential=self._sequential)
+        segment = DecimalColumns((trade,)).segment(
+            0, 1, ascending_ids=True, sequential=self._sequential
+        )
         too_late = []
         is_late = False
         for each in self._intervals:

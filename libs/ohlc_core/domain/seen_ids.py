@@ -96,6 +96,10 @@ class SeenIds:
         numbers = list(map(int, ids))
         return all(map(int.__lt__, numbers, numbers[1:]))
 
+    def dense_are_new(self, ids: range) -> bool:
+        """Return, cheaply, whether these sequential ids lie beyond all known ones."""
+        return self._sequential and ids[0] > self.highest
+
     def are_new(self, ids: Sequence[str], store: StateStore) -> bool:
         """Tell that none of these ids, which are no sequential ones, was counted before."""
         if self._sequential and any(map(is_number, ids)):
@@ -120,6 +124,13 @@ class SeenIds:
             for number in map(int, ids):
                 bucket.add_range(number, number)
         self.highest = max(self.highest, high)
+
+    def add_dense(self, ids: range, timestamp_us: int, store: StateStore) -> None:
+        """Remember sequential ids of trades of about that time, none of which is known."""
+        start = timestamp_us - timestamp_us % self._bucket_us
+        self._bucket(start, store).add_range(ids[0], ids[-1])
+        self._changed.add(start)
+        self.highest = max(self.highest, ids[-1])
 
     def forget_before(self, time_us: int, store: StateStore) -> None:
         """Drop buckets that ended at or before the time."""

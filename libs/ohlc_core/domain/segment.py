@@ -7,13 +7,16 @@ column of one, so there is one code path for all.
 from collections.abc import Sequence
 from decimal import Decimal
 from operator import mul
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from ohlc_core.domain.decimals import LARGEST, MAX_EXPONENT, ZERO, finest_exponent
 from ohlc_core.domain.ordering import OrderKey, order_key
 from ohlc_core.domain.trade import Trade
 
-_TIME_LIMIT = 1 << 53
+#: Event times are below it, microseconds.
+TIME_LIMIT = 1 << 53
+
+Span = tuple[int, int]
 
 
 class Segment(NamedTuple):
@@ -33,12 +36,41 @@ class Segment(NamedTuple):
     last_id: str
 
 
-class Columns:
-    """The columns of some trades of one product, in their order of arrival."""
+class Columns(Protocol):
+    """The columns of some trades of one product, in their order of arrival.
 
-    __slots__ = ("ids", "prices", "quantities", "sides", "times")
+    Attributes:
+        times: event times, microseconds.
+        ids: the exchange's.
+        dense: the ids as numbers, where it is known that each is its predecessor plus one.
+    """
+
+    times: list[int]
+    dense: range | None
+
+    @property
+    def ids(self) -> Sequence[str]:
+        """The ids as text."""
+
+    def times_ascend(self) -> bool:
+        """Return whether no trade is older than the one before it."""
+
+    def are_plainly_valid(self, segments: Sequence[Segment]) -> bool:
+        """Return, cheaply, whether every trade is acceptable; False means: look at each of them."""
+
+    def segments(
+        self, spans: Sequence[Span], *, ascending_ids: bool, sequential: bool
+    ) -> list[Segment]:
+        """Sum up the trades of each span."""
+
+
+class DecimalColumns:
+    """Columns of decimals: exact for whatever a number may be."""
+
+    __slots__ = ("dense", "ids", "prices", "quantities", "sides", "times")
 
     def __init__(self, trades: Sequence[Trade]) -> None:
+        self.dense: range | None = None
         self.times = [trade.timestamp_us for trade in trades]
         self.ids = [trade.trade_id for trade in trades]
         self.prices = [trade.price for trade in trades]
@@ -46,18 +78,18 @@ class Columns:
         self.sides = [trade.side for trade in trades]
 
     def times_ascend(self) -> bool:
-        """Tell whether no trade is older than the one before it."""
+        """Return whether no trade is older than the one before it."""
         return self.times == sorted(self.times)
 
     def are_plainly_valid(self, segments: Sequence[Segment]) -> bool:
-        """Tell, cheaply, that every trade is acceptable; False means: look at each of them.
+        """Return, cheaply, whether every trade is acceptable; False means: look at each of them.
 
         Needs ascending times, and the segments of all trades: sums keep the finest of the
         exponents of their terms, and a sum of what is not negative bounds its terms.
         """
         return (
             self.times[0] > 0
-            and self.times[-1] < _TIME_LIMIT
+            and self.times[-1] < TIME_LIMIT
             and min(self.quantities) >= 0
             and all(
                 segment.low > 0
@@ -68,6 +100,15 @@ class Columns:
                 for segment in segments
             )
         )
+
+    def segments(
+        self, spans: Sequence[Span], *, ascending_ids: bool, sequential: bool
+    ) -> list[Segment]:
+        """Sum up the trades of each span."""
+        return [
+            self.segment(begin, end, ascending_ids=ascending_ids, sequential=sequential)
+            for begin, end in spans
+        ]
 
     def segment(self, begin: int, end: int, *, ascending_ids: bool, sequential: bool) -> Segment:
         """Sum up the trades [begin, end), which must be in ascending order of time.

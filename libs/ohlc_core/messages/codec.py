@@ -23,14 +23,16 @@ __all__ = (
     "MalformedMessageError",
     "decode_candle",
     "decode_dead_letter",
+    "decode_record",
     "decode_trades_topic",
     "encode",
     "encode_candle",
     "encode_trades",
 )
 
-_Record = TradesRecord | StartMessage | WatermarkMessage | GapMessage
-_trades_topic: msgspec.json.Decoder[_Record] = msgspec.json.Decoder(_Record)
+#: A record of the ``trades`` topic, the columns of trades not read yet.
+TopicRecord = TradesRecord | StartMessage | WatermarkMessage | GapMessage
+_trades_topic: msgspec.json.Decoder[TopicRecord] = msgspec.json.Decoder(TopicRecord)
 _candle = msgspec.json.Decoder(Candle)
 _dead_letter = msgspec.json.Decoder(DeadLetter)
 _encoder = msgspec.json.Encoder()
@@ -47,16 +49,25 @@ def encode(message: TradesTopicMessage | DeadLetter) -> bytes:
     return _encoder.encode(message)
 
 
+def decode_record(value: bytes) -> TopicRecord:
+    """Read a record of the ``trades`` topic, but the columns of its trades.
+
+    Raises:
+        MalformedMessageError: the value is not JSON or not one of the four records.
+    """
+    try:
+        return _trades_topic.decode(value)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise MalformedMessageError(str(error)) from None
+
+
 def decode_trades_topic(value: bytes) -> TradesTopicMessage:
     """Read a record of the ``trades`` topic; numbers become exact decimals.
 
     Raises:
         MalformedMessageError: the value is not JSON or not one of the four records.
     """
-    try:
-        record = _trades_topic.decode(value)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise MalformedMessageError(str(error)) from None
+    record = decode_record(value)
     if isinstance(record, TradesRecord):
         trades = trades_of(record)
         return TradesMessage(record.exchange, record.product_id, record.source, trades)

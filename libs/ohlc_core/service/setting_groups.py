@@ -182,6 +182,6 @@ class EmptyCandlesSettings(EnvSettings):
     """What a window without trades gives."""
 
     empty_candles: Literal["skip", "fill"] = Field(
-        "skip",
+        "fill",
         description="windows without trades: fill (a flat candle at the last close) or skip (none)",
     )

@@ -45,6 +45,7 @@ class HandOver:
             "EXCHANGE_REST_URL": simulator.rest_url,
             "PRODUCT_IDS": ",".join(PRODUCTS),
             "OHLC_INTERVALS": ",".join(INTERVALS),
+            "EMPTY_CANDLES": "skip",
             "COMMIT_INTERVAL_SECONDS": "0.5",
             "FEATURE_STORE_URL": f"sqlite:///{self.store}",
             "STATE_DIR": str(folder / "live-state"),

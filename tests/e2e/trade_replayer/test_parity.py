@@ -53,6 +53,7 @@ def test_live_under_faults_equals_backfill(
         "REST_INTERVAL_SECONDS": "0",
         "PRODUCT_IDS": ",".join(PRODUCTS),
         "OHLC_INTERVALS": "1s,1m",
+        "EMPTY_CANDLES": "skip",
         "COMMIT_INTERVAL_SECONDS": "0.5",
     }
     with simulator:

@@ -51,6 +51,7 @@ def test_recorded_trades_give_krakens_official_candles(
             "REPLAY_PATH": str(folder),
             "PRODUCT_IDS": "BTC/USDT",
             "OHLC_INTERVALS": "1m",
+            "EMPTY_CANDLES": "skip",
             "RUN_ID": unique_run_id,
         },
     )
@@ -82,6 +83,7 @@ def test_pages_without_ids_give_another_programs_candles(
             "FROM_DAY": "2021-03-28",
             "TO_DAY": "2021-05-10",
             "OHLC_INTERVALS": "1m,5m,1h",
+            "EMPTY_CANDLES": "skip",
             "RUN_ID": unique_run_id,
         },
     )

@@ -59,6 +59,7 @@ class Playing:
             "KAFKA_BROKER_ADDRESS": broker.address,
             "PRODUCT_IDS": ",".join(self.products),
             "OHLC_INTERVALS": "1s,1m",
+            "EMPTY_CANDLES": "skip",
         }
 
     def history(self, folder: Path) -> dict[str, str]:
@@ -117,6 +118,7 @@ def start_pipeline(
         "KAFKA_BROKER_ADDRESS": broker.address,
         "RUN_ID": names.run_id,
         "OHLC_INTERVALS": "1s,1m",
+        "EMPTY_CANDLES": "skip",
         "COMMIT_INTERVAL_SECONDS": "0.5",
         # Weeks pass within seconds, and a trade whose frame was skipped shows with the next one.
         "LATE_RETENTION": "30d",

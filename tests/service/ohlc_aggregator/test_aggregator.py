@@ -36,6 +36,7 @@ class Aggregator:
             "KAFKA_BROKER_ADDRESS": broker.address,
             "RUN_ID": run_id,
             "OHLC_INTERVALS": "1m,5m",
+            "EMPTY_CANDLES": "skip",
             "COMMIT_INTERVAL_SECONDS": "0.2",
         }
 
@@ -150,3 +151,18 @@ def test_a_killed_aggregator_goes_on_where_its_checkpoint_was(
     assert newest["1m", T0 // 1000].revision == 1
     assert newest["1m", T0 // 1000].high == 999
     assert newest["5m", T0 // 1000].trade_count == 3
+
+
+def test_windows_without_trades_have_flat_candles_by_default(
+    broker: LocalBroker, names: TopicNames, aggregator: Aggregator
+) -> None:
+    produce(
+        broker.address,
+        names.trades,
+        [trades_record(trade(1, T0, "10")), watermark(T0 + 3 * MINUTE + SECOND)],
+    )
+    aggregator.start(OHLC_INTERVALS="1m", EMPTY_CANDLES="")
+    wait_until(lambda: len(candles(broker, names)) >= 3, 60, "three candles")
+    _, *flat = candles(broker, names)
+    assert [(c.close, c.volume, c.buy_volume, c.trade_count) for c in flat] == [(10, 0, 0, 0)] * 2
+    assert all(c.complete for c in flat)

@@ -61,6 +61,7 @@ class Verified:
             "EXCHANGE": exchange,
             "PRODUCT_IDS": product_id,
             "OHLC_INTERVALS": "1m,5m",
+            "EMPTY_CANDLES": "skip",
             "EXCHANGE_REST_URL": self._rest_url,
             "REST_INTERVAL_SECONDS": "0",
             "FEATURE_STORE_URL": f"sqlite:///{self.database}",

@@ -1,0 +1,163 @@
+"""Trades as columns of integers of one scale: what makes counting a large record fast.
+
+Exact like decimals: every number is an integer times a power of ten, and sums are integers of
+64 bits whose bounds are checked, cut into parts where a product would not fit.
+"""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from itertools import pairwise
+from operator import mul
+
+import numpy as np
+import numpy.typing as npt
+
+from ohlc_core.domain.ordering import OrderKey, order_key
+from ohlc_core.domain.segment import TIME_LIMIT, Segment, Span
+
+Integers = npt.NDArray[np.int64]
+
+#: Integers below it survive the way through a double; see `Scaled`.
+LARGEST_SCALED = 1 << 51
+#: So many trades that sums of `LARGEST_SCALED` stay within 64 bits.
+MAX_TRADES = 2_048
+_BITS = 62
+
+
+class Scaled:
+    """A column of numbers: ``values`` times 10^-``decimals``, each below `LARGEST_SCALED`."""
+
+    __slots__ = ("decimals", "values")
+
+    def __init__(self, values: Integers, decimals: int) -> None:
+        self.values = values
+        self.decimals = decimals
+
+
+class ScaledColumns:
+    """The columns of some trades of one product.
+
+    Args:
+        ids: of the trades, in the order of arrival; a range where each is its predecessor plus
+            one, in canonical text.
+        prices: above zero.
+        quantities: not negative.
+        sides: a letter per trade: b, s or -.
+        times: event times, microseconds.
+    """
+
+    def __init__(
+        self,
+        ids: range | list[str],
+        prices: Scaled,
+        quantities: Scaled,
+        sides: str,
+        times: list[int],
+    ) -> None:
+        self.times = times
+        self.dense = ids if isinstance(ids, range) else None
+        self._ids = None if isinstance(ids, range) else ids
+        self._prices = prices
+        self._quantities = quantities
+        self._sides = sides
+
+    @property
+    def ids(self) -> Sequence[str]:
+        """The ids as text."""
+        if self._ids is None:
+            self._ids = list(map(str, self.dense or ()))
+        return self._ids
+
+    def times_ascend(self) -> bool:
+        """Return whether no trade is older than the one before it."""
+        return self.times == sorted(self.times)
+
+    def are_plainly_valid(self, _segments: Sequence[Segment]) -> bool:
+        """Return whether every trade is acceptable. Needs ascending times."""
+        return self.times[0] > 0 and self.times[-1] < TIME_LIMIT
+
+    def segments(
+        self, spans: Sequence[Span], *, ascending_ids: bool, sequential: bool
+    ) -> list[Segment]:
+        """Sum up the trades of each span; the spans are one behind the other and hold them all.
+
+        Args:
+            spans: [begin, end) positions.
+            ascending_ids: the ids are known to be in the exchange's order already.
+            sequential: whether the exchange's ids order its trades.
+        """
+        begins = [begin for begin, _ in spans]
+        prices, quantities = self._prices.values, self._quantities.values
+        bought = quantities * (np.frombuffer(self._sides.encode(), np.uint8) == ord("b"))
+        price_places, places = self._prices.decimals, self._quantities.decimals
+        sums = zip(
+            spans,
+            _decimals(np.add.reduceat(quantities, begins).tolist(), places),
+            _decimals(_products(prices, quantities, begins), price_places + places),
+            _decimals(np.add.reduceat(bought, begins).tolist(), places),
+            _decimals(np.maximum.reduceat(prices, begins).tolist(), price_places),
+            _decimals(np.minimum.reduceat(prices, begins).tolist(), price_places),
+            strict=True,
+        )
+        segments = []
+        for (begin, end), volume, price_quantity, buys, high, low in sums:
+            first, last = begin, end - 1
+            if not ascending_ids:
+                first, last = self._ends(begin, end, sequential=sequential)
+            segments.append(
+                Segment(
+                    trade_count=end - begin,
+                    volume=volume,
+                    price_quantity=price_quantity,
+                    buy_volume=buys if self._sides.find("-", begin, end) < 0 else None,
+                    high=high,
+                    low=low,
+                    first_key=self._key(first, sequential=sequential),
+                    first_price=self._price(first),
+                    first_id=self._id(first),
+                    last_key=self._key(last, sequential=sequential),
+                    last_price=self._price(last),
+                    last_id=self._id(last),
+                )
+            )
+        return segments
+
+    def _ends(self, begin: int, end: int, *, sequential: bool) -> tuple[int, int]:
+        """Return the positions of the first and the last trade in the exchange's order."""
+
+        def key(position: int) -> OrderKey:
+            return self._key(position, sequential=sequential)
+
+        positions = range(begin, end)
+        return min(positions, key=key), max(positions, key=key)
+
+    def _key(self, position: int, *, sequential: bool) -> OrderKey:
+        return order_key(self._id(position), self.times[position], sequential=sequential)
+
+    def _id(self, position: int) -> str:
+        return self.ids[position] if self.dense is None else str(self.dense[position])
+
+    def _price(self, position: int) -> Decimal:
+        return Decimal(int(self._prices.values[position])).scaleb(-self._prices.decimals)
+
+
+def _decimals(values: Sequence[int], places: int) -> list[Decimal]:
+    return [Decimal(value).scaleb(-places) for value in values]
+
+
+def _products(prices: Integers, quantities: Integers, begins: Sequence[int]) -> list[int]:
+    """Return the exact sums of price times quantity of the spans that begin at ``begins``."""
+    bits = _BITS - len(prices).bit_length() - int(prices.max()).bit_length()
+    if int(quantities.max()).bit_length() <= bits:
+        products: list[int] = np.add.reduceat(prices * quantities, begins).tolist()
+        return products
+    if bits <= 0:
+        return _wide_products(prices, quantities, begins)
+    low = _products(prices, quantities & ((1 << bits) - 1), begins)
+    high = _products(prices, quantities >> bits, begins)
+    return [(above << bits) + below for above, below in zip(high, low, strict=True)]
+
+
+def _wide_products(prices: Integers, quantities: Integers, begins: Sequence[int]) -> list[int]:
+    products = list(map(mul, prices.tolist(), quantities.tolist()))
+    return [sum(products[begin:end]) for begin, end in pairwise([*begins, len(products)])]
