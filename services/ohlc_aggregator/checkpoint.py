@@ -34,6 +34,10 @@ class QuixState:
     def __init__(self, state: State[Any, Any]) -> None:
         self._state = state
 
+    def renew(self, state: State[Any, Any]) -> None:
+        """Go on with another checkpoint's state of the same key."""
+        self._state = state
+
     def get(self, name: str) -> bytes | None:
         """Return the value, or None when there is none."""
         return self._state.get_bytes(name)
@@ -61,6 +65,7 @@ class ProductCache(BaseSink):
         self._counts = counts
         self._on_flush = on_flush
         self._products: dict[ProductKey, ProductCandles] = {}
+        self._stores: dict[ProductKey, QuixState] = {}
         self._saved: dict[ProductKey, bytes] = {}
         self._touched: dict[ProductKey, ProductCandles] = {}
 
@@ -68,11 +73,11 @@ class ProductCache(BaseSink):
         """Return the product's candles, as current as the stored state."""
         product = self._touched.get(key)
         if product is None:
-            store = QuixState(state)
             product = self._products.get(key)
-            if product is not None and store.get(STATE_NAME) == self._saved.get(key):
-                product.store = store
+            if product is not None and state.get_bytes(STATE_NAME) == self._saved.get(key):
+                self._stores[key].renew(state)
             else:
+                store = self._stores[key] = QuixState(state)
                 sequential = has_dense_ids(key.exchange)
                 product = ProductCandles(key, self._rules, store, sequential=sequential)
                 self._products[key] = product

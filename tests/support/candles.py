@@ -59,6 +59,11 @@ class Driver:
         return ProductCandles(self.key, self.rules, self.store, sequential=sequential)
 
     def _took(self, output: Output) -> list[Candle]:
+        while (more := self.product.more()) is not None:
+            output.candles += more.candles
+            output.rejected += more.rejected
+            output.duplicates += more.duplicates
+            output.late += more.late
         self.output.candles += output.candles
         self.output.rejected += output.rejected
         self.output.duplicates += output.duplicates
@@ -73,6 +78,9 @@ class Driver:
 
     def gap(self, first: int | str, last: int | str) -> list[Candle]:
         return self._took(self.product.on_gap(str(first), str(last)))
+
+    def removed(self) -> list[Candle]:
+        return self._took(self.product.on_removed())
 
     def watermark(self, watermark_us: int, *, final: bool = False) -> list[Candle]:
         return self._took(self.product.on_watermark(watermark_us, final=final))

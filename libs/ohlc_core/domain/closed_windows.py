@@ -20,17 +20,18 @@ class ClosedWindows:
 
     def __init__(self, interval: str, store: StateStore) -> None:
         self._name = f"closed/{interval}"
+        self._store = store
         index = store.get(self._name)
         self.starts: list[int] = [] if index is None else _read_index(index)
         self._stored = set(self.starts)
         self._changed: dict[int, Window] = {}
         self._index_changed = False
 
-    def get(self, start: int, store: StateStore) -> Window | None:
+    def get(self, start: int) -> Window | None:
         """Return the window, or None where it had no trades or is forgotten."""
         window = self._changed.get(start)
         if window is None and start in self._stored:
-            value = store.get(f"{self._name}/{start}")
+            value = self._store.get(f"{self._name}/{start}")
             window = None if value is None else _read_window(value)
         return window
 
@@ -41,34 +42,36 @@ class ClosedWindows:
             self._index_changed = True
         self._changed[start] = window
 
-    def take(self, start: int, store: StateStore) -> Window | None:
+    def take(self, start: int) -> Window | None:
         """Remove and return the window: it is open again."""
-        window = self.get(start, store)
+        window = self.get(start)
         if window is not None:
             self.starts.remove(start)
-            self._drop(start, store)
+            self._drop(start)
         return window
 
-    def forget_until(self, start: int, store: StateStore) -> None:
-        """Forget the windows that start at or before this."""
+    def forget_until(self, start: int, *, but: int | None) -> None:
+        """Forget the windows that start at or before this, except the one at ``but``."""
         count = bisect_right(self.starts, start)
+        kept = [each for each in self.starts[:count] if each == but]
         for forgotten in self.starts[:count]:
-            self._drop(forgotten, store)
-        del self.starts[:count]
+            if forgotten != but:
+                self._drop(forgotten)
+        self.starts[:count] = kept
 
-    def save(self, store: StateStore) -> None:
+    def save(self) -> None:
         """Write what changed since the last time."""
         for start, window in self._changed.items():
-            store.set(f"{self._name}/{start}", _write(window))
+            self._store.set(f"{self._name}/{start}", _write(window))
         self._stored |= self._changed.keys()
         self._changed.clear()
         if self._index_changed:
-            store.set(self._name, _write(self.starts))
+            self._store.set(self._name, _write(self.starts))
             self._index_changed = False
 
-    def _drop(self, start: int, store: StateStore) -> None:
+    def _drop(self, start: int) -> None:
         self._index_changed = True
         self._changed.pop(start, None)
         if start in self._stored:
             self._stored.discard(start)
-            store.delete(f"{self._name}/{start}")
+            self._store.delete(f"{self._name}/{start}")

@@ -42,10 +42,10 @@ class IntervalWindows:
         self._current, self._current_start = window, start
         return window
 
-    def reopen_after(self, end_us: int, store: StateStore) -> None:
-        """Open the closed windows again that end later: their candle was not the last word."""
+    def reopen_after(self, end_us: int) -> None:
+        """Reopen closed windows that end after ``end_us``; their candles will be revised."""
         for start in tuple(self.closed.starts):
-            window = self.closed.take(start, store) if start + self.us > end_us else None
+            window = self.closed.take(start) if start + self.us > end_us else None
             if window is not None:
                 self.state.open[start] = window
                 if self._fills:

@@ -1,83 +1,79 @@
-"""The candles of one product: every candle rule in one place.
+"""The candles of one product: what each record of the ``trades`` topic does to them.
 
-A pure state machine: records of the ``trades`` topic go in, candles and rejected trades come out.
-What it remembers between checkpoints lies in a `StateStore`. The outcome depends only on the
-order of the records, never on how trades are batched, on time, or on restarts.
+A pure state machine: records go in, candles and rejected trades come out. What it remembers
+between checkpoints lies in a `StateStore`. The outcome depends only on the order of the records,
+never on how trades are batched, on time, or on restarts.
 """
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from decimal import localcontext
+from typing import NamedTuple
 
-import msgspec
-
-from ohlc_core.domain.candle import Candle
 from ohlc_core.domain.decimals import EXACT
-from ohlc_core.domain.interval_windows import IntervalWindows
+from ohlc_core.domain.ordering import is_number
+from ohlc_core.domain.output import Output as Output  # noqa: PLC0414
+from ohlc_core.domain.output import Rejected as Rejected  # noqa: PLC0414
 from ohlc_core.domain.product_state import (
     NEVER,
     ProductState,
     read_product_state,
     write_product_state,
 )
+from ohlc_core.domain.product_windows import WINDOWS_AT_ONCE, ProductWindows
 from ohlc_core.domain.rules import CandleRules
 from ohlc_core.domain.seen_ids import SeenIds
 from ohlc_core.domain.segment import Columns, DecimalColumns, Segment, Span
 from ohlc_core.domain.state import StateStore
 from ohlc_core.domain.trade import ProductKey, Trade, reason_to_reject
-from ohlc_core.domain.window import Window
 
 STATE_NAME = "product"
 _FAR = 1 << 62
 
-
-class Rejected(msgspec.Struct, frozen=True):
-    """A trade that could not be counted, wholly or for some intervals."""
-
-    trade: Trade
-    reason: str
-    detail: str
+#: What is left to do of a record; it pauses where the output so far should be taken.
+Steps = Iterator[None]
 
 
-class Output(msgspec.Struct):
-    """What one record led to, in order."""
+class _InOrder(NamedTuple):
+    """Trades that are plainly valid, new, on time and in order, summed up by span."""
 
-    candles: list[Candle] = msgspec.field(default_factory=list)
-    rejected: list[Rejected] = msgspec.field(default_factory=list)
-    duplicates: int = 0
-    late: int = 0
+    columns: Columns
+    dense: range | None
+    spans: list[Span]
+    segments: list[Segment]
 
 
 class ProductCandles:
     """The candles of one product, of all intervals.
 
+    A record that ends millions of windows, because event time jumps, gives its candles in parts:
+    after each ``on_...`` call `more` until it returns None, before the next record.
+
     Args:
         key: the product.
         rules: the candle rules.
         sequential: whether trade ids count up within the product, so that they order its trades.
-        store: the product's state; read at once, written by `save`. The attribute ``store`` may
-            be set anew between records, when the holder of the state hands out a fresh one.
+        store: the product's state; read at once, written by `save`.
     """
 
     def __init__(
         self, key: ProductKey, rules: CandleRules, store: StateStore, *, sequential: bool
     ) -> None:
         self.key = key
-        self.store = store
+        self._store = store
         self._rules = rules
         self._sequential = sequential
         value = store.get(STATE_NAME)
+        self.is_new = value is None
         self._state = ProductState() if value is None else read_product_state(value)
-        self._intervals = [
-            IntervalWindows(interval, self._state, store, fill=rules.fill_empty)
-            for interval in rules.intervals
-        ]
+        self._windows = ProductWindows(key, rules, self._state, store)
         self._seen = SeenIds(
             rules.id_bucket_us,
-            sequential=self._sequential,
+            sequential=sequential,
             highest=self._state.highest_id,
             store=store,
         )
+        self._steps: Steps | None = None
 
     @property
     def watermark_us(self) -> int | None:
@@ -85,22 +81,14 @@ class ProductCandles:
         return None if self._state.watermark_us == NEVER else self._state.watermark_us
 
     @property
+    def last_trade_us(self) -> int | None:
+        """The event time of the last trade in the exchange's order; None before the first."""
+        return self._state.last_trade_us
+
+    @property
     def open_windows(self) -> int:
         """How many windows have trades and have not closed."""
-        return sum(len(each.state.open) for each in self._intervals)
-
-    def on_trades(self, trades: Sequence[Trade], not_after_us: int = _FAR) -> Output:
-        """Count trades, in their order of arrival.
-
-        A trade later than not_after_us is rejected: a wrong time far ahead would close every
-        window and make all true trades late.
-        """
-        output = Output()
-        with localcontext(EXACT):
-            if trades and not self._add_in_order(DecimalColumns(trades), not_after_us, output):
-                for trade in trades:
-                    self._add_one(trade, not_after_us, output)
-        return output
+        return self._windows.open
 
     def on_columns(self, columns: Columns, not_after_us: int = _FAR) -> Output | None:
         """Count trades that are plainly in order, at once.
@@ -108,95 +96,84 @@ class ProductCandles:
         Returns:
             None: they are not, nothing has changed, and `on_trades` has to look at each of them.
         """
-        output = Output()
         with localcontext(EXACT):
-            return output if self._add_in_order(columns, not_after_us, output) else None
+            trades = self._in_order(columns, not_after_us)
+        return None if trades is None else self._run(self._count(trades))
+
+    def on_trades(self, trades: Sequence[Trade], not_after_us: int = _FAR) -> Output:
+        """Count trades, in their order of arrival.
+
+        A trade later than not_after_us is rejected: a wrong time far ahead would close every
+        window and make all true trades late.
+        """
+        return self._run(self._take(trades, not_after_us))
 
     def on_start(self, from_us: int) -> Output:
         """Note that a stream begins, with every trade at or after from_us to follow."""
-        output = Output()
-        with localcontext(EXACT):
-            self._go_on_after_replay()
-            known_until = self.watermark_us
-            self._state.coverage.start(from_us, known_until)
-        return output
+        return self._run(self._begin(from_us))
 
     def on_gap(self, first_missing_id: str, last_missing_id: str) -> Output:
-        """Note that the trades of these ids, inclusive, could not be had."""
-        output = Output()
-        with localcontext(EXACT):
-            self._go_on_after_replay()
-            state = self._state
-            state.coverage.open_gap(state.last_trade_us, last_missing_id)
-            newest = str(self._seen.highest)
-            if (
-                last_missing_id.isdecimal()
-                and int(last_missing_id) < self._seen.highest
-                and state.last_trade_us is not None
-                and state.coverage.close_gap(newest, state.last_trade_us)
-            ):
-                self._correct_completeness(output)
-        return output
+        """Note that the trades of these ids, inclusive, could not be retrieved."""
+        return self._run(self._miss(first_missing_id, last_missing_id))
+
+    def on_removed(self) -> Output:
+        """Note that records were removed before they were read, up to the next one."""
+        return self._run(self._miss(None, None))
 
     def on_watermark(self, watermark_us: int, *, final: bool = False) -> Output:
         """Advance event time; ``final`` closes every window, because the replay has ended."""
-        output = Output()
-        with localcontext(EXACT):
-            if final:
-                self._end_replay(watermark_us, output)
-            elif watermark_us > self._state.watermark_us:
-                self._go_on_after_replay()
-                self._advance(watermark_us, output)
-        return output
+        return self._run(self._reach(watermark_us, final=final))
+
+    def more(self) -> Output | None:
+        """Go on with the last record; None: it is done."""
+        return None if self._steps is None else self._run(self._steps)
 
     def save(self) -> bytes:
         """Write what changed to the store. Return the product's own state as written."""
         self._state.saves += 1
         self._state.highest_id = self._seen.highest
         value = write_product_state(self._state)
-        self.store.set(STATE_NAME, value)
-        for each in self._intervals:
-            each.closed.save(self.store)
-        self._seen.save(self.store)
+        self._store.set(STATE_NAME, value)
+        self._windows.save()
+        self._seen.save()
         return value
 
-    # --- counting ----------------------------------------------------------------------------
+    def _run(self, steps: Steps) -> Output:
+        with localcontext(EXACT):
+            self._steps = steps
+            for _ in steps:
+                break
+            else:
+                self._steps = None
+        return self._windows.take_output()
 
-    def _add_in_order(self, columns: Columns, not_after_us: int, output: Output) -> bool:
-        """Count trades that are plainly valid, new, on time and in order; else change nothing."""
+    # --- trades ------------------------------------------------------------------------------
+
+    def _in_order(self, columns: Columns, not_after_us: int) -> _InOrder | None:
+        """Return the trades summed up, or None where one of them needs a look of its own."""
         if not (
             self._state.coverage.is_settled
             and columns.times_ascend()
             and columns.times[-1] <= not_after_us
-            and not self._is_late(columns.times[0])
+            and not self._windows.is_late(columns.times[0])
         ):
-            return False
+            return None
         dense = columns.dense
         if dense is not None and self._seen.dense_are_new(dense):
             ascending = True
         else:
             dense = None
             ascending = self._seen.are_new_and_ascending(columns.ids)
-            if not ascending and not self._seen.are_new(columns.ids, self.store):
-                return False
+            if not ascending and not self._seen.are_new(columns.ids):
+                return None
         spans = self._spans(columns.times)
         try:
             segments = columns.segments(spans, ascending_ids=ascending, sequential=self._sequential)
             if not columns.are_plainly_valid(segments):
-                return False
+                return None
         except ArithmeticError:  # not a number, or out of any range
-            return False
-        for (begin, end), segment in zip(spans, segments, strict=True):
-            first_us, last_us = columns.times[begin], columns.times[end - 1]
-            for each in self._intervals:
-                each.window_at(first_us).add(segment)
-            if dense is None:
-                self._seen.add(columns.ids[begin:end], first_us, self.store)
-            else:
-                self._seen.add_dense(dense[begin:end], first_us, self.store)
-            self._state.last_trade_us = last_us
-            self._advance(last_us, output)
-        return True
+            return None
+        return _InOrder(columns, dense, spans, segments)
 
     def _spans(self, times: Sequence[int]) -> list[Span]:
         """Cut ascending times where windows may end; return [begin, end) positions."""
@@ -210,8 +187,29 @@ class ProductCandles:
             begin = end
         return spans
 
-    def _add_one(self, trade: Trade, not_after_us: int, output: Output) -> None:
+    def _count(self, trades: _InOrder) -> Steps:
+        columns, dense, spans, segments = trades
+        for (begin, end), segment in zip(spans, segments, strict=True):
+            first_us, last_us = columns.times[begin], columns.times[end - 1]
+            self._windows.add(first_us, segment)
+            if dense is None:
+                self._seen.add(columns.ids[begin:end], first_us)
+            else:
+                self._seen.add_dense(dense[begin:end], first_us)
+            self._state.last_trade_us = last_us
+            yield from self._advance(last_us)
+
+    def _take(self, trades: Sequence[Trade], not_after_us: int) -> Steps:
+        in_order = self._in_order(DecimalColumns(trades), not_after_us) if trades else None
+        if in_order is not None:
+            yield from self._count(in_order)
+            return
+        for trade in trades:
+            yield from self._take_one(trade, not_after_us)
+
+    def _take_one(self, trade: Trade, not_after_us: int) -> Steps:
         """Count a trade that may be anything: wrong, known, late or too late."""
+        output = self._windows.output
         reason = reason_to_reject(trade)
         if reason is not None:
             output.rejected.append(Rejected(trade, "malformed", reason))
@@ -219,148 +217,89 @@ class ProductCandles:
         if trade.timestamp_us > not_after_us:
             output.rejected.append(Rejected(trade, "too-early", "timestamp_us is in the future"))
             return
-        if self._seen.is_known(trade.trade_id, self.store):
+        if self._seen.is_known(trade.trade_id):
             output.duplicates += 1
             return
         self._go_on_after_replay()
-        if self._state.coverage.close_gap(trade.trade_id, trade.timestamp_us):
-            self._correct_completeness(output)
-        too_late = self._count_by_interval(trade, output)
-        if too_late:
-            detail = f"later than LATE_RETENTION allows for {', '.join(too_late)}"
-            output.rejected.append(Rejected(trade, "too-late", detail))
-            if len(too_late) == len(self._intervals):
-                return
-        before = self._seen.highest
-        self._seen.add((trade.trade_id,), trade.timestamp_us, self.store)
-        if self._seen.highest != before or not self._sequential:
-            self._state.last_trade_us = trade.timestamp_us
-        self._advance(trade.timestamp_us, output)
-
-    def _count_by_interval(self, trade: Trade, output: Output) -> list[str]:
-        """Add the trade to its window of every interval; return those it is too late for."""
-        watermark, rules = self._state.watermark_us, self._rules
+        ended_from_us = self._state.coverage.close_gap(trade.trade_id, trade.timestamp_us)
+        if ended_from_us is not None:
+            self._windows.correct_completeness(ended_from_us)
         segment = DecimalColumns((trade,)).segment(
             0, 1, ascending_ids=True, sequential=self._sequential
         )
-        too_late = []
-        is_late = False
-        for each in self._intervals:
-            start = each.interval.window_start(trade.timestamp_us)
-            if start + each.us > self._closed_until_us:
-                each.window_at(trade.timestamp_us).add(segment)
-            elif rules.forgotten_at(start + each.us) > watermark:
-                is_late = True
-                self._correct(each, start, segment, output)
-            else:
-                too_late.append(each.interval.text)
-        output.late += is_late
-        return too_late
-
-    def _is_late(self, timestamp_us: int) -> bool:
-        base_us = self._rules.base_us
-        base_end = timestamp_us - timestamp_us % base_us + base_us
-        return base_end <= self._closed_until_us
-
-    @property
-    def _closed_until_us(self) -> int:
-        """Windows that end by this time are closed."""
-        state = self._state
-        return max(self._rules.closed_until(state.watermark_us), state.replayed_until_us)
-
-    # --- closing -----------------------------------------------------------------------------
-
-    def _advance(self, watermark_us: int, output: Output) -> None:
-        if watermark_us > self._state.watermark_us:
-            self._state.watermark_us = watermark_us
-            last_end = self._rules.closed_until(watermark_us)
-            if any(last_end >= each.next_end for each in self._intervals):
-                self._close(last_end, output)
-
-    def _close(self, last_end: int, output: Output, *, everything: bool = False) -> None:
-        """Emit the windows that end by last_end, in order of their ends, short ones first."""
-        due = [
-            (start + each.us, each.us, start, window, each)
-            for each in self._intervals
-            for start, window in each.take_due(last_end, everything=everything)
-        ]
-        due.sort(key=lambda item: item[:2])
-        for end, _, start, window, each in due:
-            self._emit(each, start, window, output)
-            if self._rules.forgotten_at(end) > self._state.watermark_us:
-                each.closed.put(start, window)
-        self._forget()
-
-    def _emit(self, each: IntervalWindows, start: int, window: Window, output: Output) -> None:
-        window.revision += 1
-        window.complete = self._is_whole(each, start)
-        output.candles.append(window.candle(self.key, each.interval, start))
-
-    def _is_whole(self, each: IntervalWindows, start: int) -> bool:
-        return start >= each.state.known_from_us and self._state.coverage.is_whole(
-            start, start + each.us
-        )
-
-    def _forget(self) -> None:
-        """Drop what no trade can change any more."""
-        rules, watermark = self._rules, self._state.watermark_us
-        for each in self._intervals:
-            last_forgotten_end = watermark - rules.grace_us - rules.retention_us
-            each.closed.forget_until(last_forgotten_end - each.us, self.store)
-        self._seen.forget_before(watermark - rules.memory_us, self.store)
-        self._state.coverage.forget_before(watermark - rules.memory_us)
-
-    # --- correcting --------------------------------------------------------------------------
-
-    def _correct(self, each: IntervalWindows, start: int, segment: Segment, output: Output) -> None:
-        """Add a late trade to its closed window and emit the corrected candle."""
-        window = each.closed.get(start, self.store) or Window()
-        window.add(segment)
-        self._emit(each, start, window, output)
-        each.closed.put(start, window)
-        if self._rules.fill_empty:
-            each.begin_filling(start + each.us)
-            self._refill(each, start + each.us, window, output)
-            self._close(self._closed_until_us, output)
-
-    def _refill(self, each: IntervalWindows, start: int, previous: Window, output: Output) -> None:
-        """Carry a corrected close on through the empty windows behind it."""
-        next_start = each.state.next_start
-        while next_start is not None and start < next_start:
-            window = each.closed.get(start, self.store) or Window()
-            if window.count or (window.revision >= 0 and window.close == previous.close):
+        too_late = self._windows.add_by_interval(trade.timestamp_us, segment)
+        if too_late:
+            detail = f"later than LATE_RETENTION allows for {', '.join(too_late)}"
+            output.rejected.append(Rejected(trade, "too-late", detail))
+            if len(too_late) == len(self._rules.intervals):
                 return
-            window.flatten(previous.close)
-            self._emit(each, start, window, output)
-            each.closed.put(start, window)
-            start += each.us
-        each.state.previous_close = previous.close
+        before = self._seen.highest
+        self._seen.add((trade.trade_id,), trade.timestamp_us)
+        if self._seen.highest != before or not self._sequential:
+            self._state.last_trade_us = trade.timestamp_us
+        yield from self._advance(trade.timestamp_us)
 
-    def _correct_completeness(self, output: Output) -> None:
-        """Emit anew the retained candles of which a gap changed whether they are complete."""
-        for each in self._intervals:
-            for start in tuple(each.closed.starts):
-                window = each.closed.get(start, self.store)
-                if window is not None and window.complete != self._is_whole(each, start):
-                    self._emit(each, start, window, output)
-                    each.closed.put(start, window)
+    # --- the other records -------------------------------------------------------------------
 
-    # --- replays -----------------------------------------------------------------------------
-
-    def _end_replay(self, end_us: int, output: Output) -> None:
-        """Close everything. A window that the end of the replay cuts is not complete."""
-        state = self._state
-        if state.coverage.replay_ended_at() == max(end_us, state.watermark_us):
-            return
+    def _begin(self, from_us: int) -> Steps:
         self._go_on_after_replay()
-        state.watermark_us = max(end_us, state.watermark_us)
-        state.replayed_until_us = state.watermark_us
-        state.coverage.end_replay(state.watermark_us)
-        self._close(state.watermark_us, output, everything=True)
+        ended_from_us = self._state.coverage.start(from_us, self.watermark_us)
+        if ended_from_us is not None:
+            self._windows.correct_completeness(ended_from_us)
+        yield from ()
+
+    def _miss(self, first_id: str | None, last_id: str | None) -> Steps:
+        """Open a gap that ends with the first trade behind last_id; None: with the next trade."""
+        self._go_on_after_replay()
+        coverage, windows = self._state.coverage, self._windows
+        if (
+            first_id is not None
+            and last_id is not None
+            and self._sequential
+            and is_number(first_id)
+            and is_number(last_id)
+            and int(last_id) < self._seen.highest
+        ):
+            from_us, to_us = self._seen.times_around(int(first_id), int(last_id))
+            coverage.add(from_us, to_us)
+            windows.correct_completeness(from_us)
+            return
+        forgotten = windows.forgotten_since_last_trade() if coverage.is_settled else []
+        from_us = NEVER if self._state.last_trade_us is None else self._state.last_trade_us
+        coverage.open_gap(from_us, last_id)
+        windows.correct_completeness(from_us)
+        yield from ()
+        for each, begin, end in forgotten:
+            step_us = WINDOWS_AT_ONCE * each.us
+            for part in range(begin, end, step_us):
+                windows.emit_forgotten(each, part, min(end, part + step_us))
+                yield
+
+    def _reach(self, watermark_us: int, *, final: bool) -> Steps:
+        state = self._state
+        if final:
+            end_us = max(watermark_us, state.watermark_us)
+            if state.coverage.replay_ended_at() == end_us:
+                return
+            self._go_on_after_replay()
+            self._windows.end_replay(end_us)
+            yield from self._close_all()
+        elif watermark_us > state.watermark_us:
+            self._go_on_after_replay()
+            yield from self._advance(watermark_us)
+
+    def _advance(self, watermark_us: int) -> Steps:
+        self._windows.advance(watermark_us)
+        if self._windows.is_closing:
+            yield from self._close_all()
+        self._seen.forget_before(self._state.watermark_us - self._rules.memory_us)
+
+    def _close_all(self) -> Steps:
+        while self._windows.is_closing:
+            yield
+            self._windows.close_more()
 
     def _go_on_after_replay(self) -> None:
         """Open the windows again that the end of a replay had cut, if there was one."""
-        if not self._state.coverage.resume_after_replay():
-            return
-        for each in self._intervals:
-            each.reopen_after(self._state.replayed_until_us, self.store)
+        if self._state.coverage.resume_after_replay():
+            self._windows.reopen()

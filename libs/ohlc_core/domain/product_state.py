@@ -20,12 +20,14 @@ class IntervalState(msgspec.Struct):
         next_start: the first window that has not closed; None before the first candle. Kept,
             like previous_close, only where empty windows are filled.
         previous_close: the close of the window before next_start.
+        flat_revision: the greatest revision of any flat candle so far.
     """
 
     open: dict[int, Window] = msgspec.field(default_factory=dict)
     known_from_us: int = NEVER
     next_start: int | None = None
     previous_close: Decimal | None = None
+    flat_revision: int = 0
 
 
 class ProductState(msgspec.Struct):

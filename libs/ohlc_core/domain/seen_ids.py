@@ -14,6 +14,7 @@ from ohlc_core.domain.ordering import is_number
 from ohlc_core.domain.state import StateStore
 
 _INDEX = "ids"
+_FAR = 1 << 61
 
 
 class _Bucket(msgspec.Struct):
@@ -52,13 +53,14 @@ class SeenIds:
         bucket_us: the length of a bucket.
         sequential: whether the exchange's ids count up by trade.
         highest: the greatest sequential id seen; -1 before the first.
-        store: where buckets are read from.
+        store: where buckets are kept.
     """
 
     def __init__(
         self, bucket_us: int, *, sequential: bool, highest: int, store: StateStore
     ) -> None:
         self.highest = highest
+        self._store = store
         self._bucket_us = bucket_us
         self._sequential = sequential
         index = store.get(_INDEX)
@@ -69,15 +71,15 @@ class SeenIds:
         self._changed: set[int] = set()
         self._index_changed = False
 
-    def is_known(self, trade_id: str, store: StateStore) -> bool:
+    def is_known(self, trade_id: str) -> bool:
         """Tell whether a trade of this id was counted before."""
         if self._sequential and is_number(trade_id):
             number = int(trade_id)
             if number > self.highest:
                 return False
-            self._load_all(store)
+            self._load_all()
             return any(bucket.holds(number) for bucket in self._buckets.values())
-        self._load_all(store)
+        self._load_all()
         return trade_id in self._others
 
     def are_new_and_ascending(self, ids: Sequence[str]) -> bool:
@@ -100,18 +102,18 @@ class SeenIds:
         """Return, cheaply, whether these sequential ids lie beyond all known ones."""
         return self._sequential and ids[0] > self.highest
 
-    def are_new(self, ids: Sequence[str], store: StateStore) -> bool:
+    def are_new(self, ids: Sequence[str]) -> bool:
         """Tell that none of these ids, which are no sequential ones, was counted before."""
         if self._sequential and any(map(is_number, ids)):
             return False
-        self._load_all(store)
+        self._load_all()
         distinct = set(ids)
         return len(distinct) == len(ids) and self._others.isdisjoint(distinct)
 
-    def add(self, ids: Sequence[str], timestamp_us: int, store: StateStore) -> None:
+    def add(self, ids: Sequence[str], timestamp_us: int) -> None:
         """Remember ids of trades of about that time, none of which is known."""
         start = timestamp_us - timestamp_us % self._bucket_us
-        bucket = self._bucket(start, store)
+        bucket = self._bucket(start)
         self._changed.add(start)
         if not (self._sequential and is_number(ids[0])):
             bucket.others.update(ids)
@@ -125,14 +127,35 @@ class SeenIds:
                 bucket.add_range(number, number)
         self.highest = max(self.highest, high)
 
-    def add_dense(self, ids: range, timestamp_us: int, store: StateStore) -> None:
+    def times_around(self, first: int, last: int) -> tuple[int, int]:
+        """Return a span of event time that holds the neighbours of the ids first..last.
+
+        As narrow as the buckets say: from the bucket of the greatest known id below ``first`` to
+        the end of that of the smallest one above ``last``.
+        """
+        self._load_all()
+        ranges = [
+            (low, high, start) for start, b in self._buckets.items() for low, high in b.ranges
+        ]
+        below = max(
+            ((min(high, first - 1), s) for low, high, s in ranges if low < first), default=None
+        )
+        above = min(
+            ((max(low, last + 1), s) for low, high, s in ranges if high > last), default=None
+        )
+        return (
+            -_FAR if below is None else below[1],
+            _FAR if above is None else above[1] + self._bucket_us,
+        )
+
+    def add_dense(self, ids: range, timestamp_us: int) -> None:
         """Remember sequential ids of trades of about that time, none of which is known."""
         start = timestamp_us - timestamp_us % self._bucket_us
-        self._bucket(start, store).add_range(ids[0], ids[-1])
+        self._bucket(start).add_range(ids[0], ids[-1])
         self._changed.add(start)
         self.highest = max(self.highest, ids[-1])
 
-    def forget_before(self, time_us: int, store: StateStore) -> None:
+    def forget_before(self, time_us: int) -> None:
         """Drop buckets that ended at or before the time."""
         while self._starts and self._starts[0] + self._bucket_us <= time_us:
             start = self._starts.pop(0)
@@ -143,22 +166,22 @@ class SeenIds:
             self._changed.discard(start)
             if start in self._stored:
                 self._stored.discard(start)
-                store.delete(f"{_INDEX}/{start}")
+                self._store.delete(f"{_INDEX}/{start}")
 
-    def save(self, store: StateStore) -> None:
+    def save(self) -> None:
         """Write what changed since the last time."""
         for start in self._changed:
-            store.set(f"{_INDEX}/{start}", _write(self._buckets[start]))
+            self._store.set(f"{_INDEX}/{start}", _write(self._buckets[start]))
         self._stored |= self._changed
         self._changed.clear()
         if self._index_changed:
-            store.set(_INDEX, _write(self._starts))
+            self._store.set(_INDEX, _write(self._starts))
             self._index_changed = False
 
-    def _bucket(self, start: int, store: StateStore) -> _Bucket:
+    def _bucket(self, start: int) -> _Bucket:
         bucket = self._buckets.get(start)
         if bucket is None:
-            bucket = self._buckets[start] = self._read(start, store)
+            bucket = self._buckets[start] = self._read(start)
             self._others |= bucket.others
             if start not in self._stored:
                 position = bisect_right(self._starts, start)
@@ -166,11 +189,11 @@ class SeenIds:
                 self._index_changed = True
         return bucket
 
-    def _read(self, start: int, store: StateStore) -> _Bucket:
-        value = store.get(f"{_INDEX}/{start}") if start in self._stored else None
+    def _read(self, start: int) -> _Bucket:
+        value = self._store.get(f"{_INDEX}/{start}") if start in self._stored else None
         return _Bucket() if value is None else _read_bucket(value)
 
-    def _load_all(self, store: StateStore) -> None:
+    def _load_all(self) -> None:
         if len(self._buckets) != len(self._starts):
             for start in tuple(self._starts):
-                self._bucket(start, store)
+                self._bucket(start)

@@ -250,3 +250,29 @@ def test_an_interval_added_later_begins_with_its_next_whole_window() -> None:
 def test_rules_refuse_intervals_given_twice() -> None:
     with pytest.raises(ValueError, match="distinct"):
         CandleRules([Interval.parse("60s"), Interval.parse("1m")])
+
+
+def test_a_record_far_ahead_gives_its_flat_candles_in_parts() -> None:
+    driver = Driver(rules("1s", fill=True))
+    driver.trades(trade(1, T0))
+    output = driver.product.on_watermark(T0 + 100_000 * SECOND)
+    sizes = [len(output.candles)]
+    while (more := driver.product.more()) is not None:
+        sizes.append(len(more.candles))
+    assert sum(sizes) == 100_000 - 1
+    assert max(sizes) <= 5_001
+
+
+def test_a_window_that_a_watermark_had_closed_becomes_incomplete_with_the_gap() -> None:
+    driver = Driver(rules("1m", fill=True))
+    driver.trades(trade(1, T0))
+    driver.watermark(T0 + 3 * MINUTE + SECOND)
+    revised = driver.gap(2, 3)
+    assert [(c.window_start_ms - T0 // MS, c.complete, c.revision) for c in revised] == [
+        (0, False, 1),
+        (60_000, False, 1),
+        (120_000, False, 1),
+    ]
+    driver.trades(trade(4, T0 + 4 * MINUTE), trade(5, T0 + 6 * MINUTE))
+    after = newest(driver.watermark(T0 + 8 * MINUTE))
+    assert [candle.complete for candle in after.values()] == [True, True]
