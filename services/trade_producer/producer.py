@@ -232,7 +232,9 @@ class LiveProducer:
 
     def _unknown_product(self, flow: ProductFlow, reason: str) -> None:
         """End where the setting is wrong; go on where the product was known before."""
-        if not flow.has_been_subscribed and flow.key not in self._tails:
+        # An acknowledgement proves nothing where the exchange acknowledges any name.
+        was_accepted = self._adapter.tells_unknown_products and flow.has_been_subscribed
+        if not (was_accepted or flow.known_us or flow.key in self._tails):
             self._refuse(flow.key.product_id, reason)
         flow.refused(reason, time.monotonic())
 
@@ -280,9 +282,7 @@ class LiveProducer:
     def _fill_ended(self, end: FillEnded) -> None:
         flow = self._flows[end.job.product_id]
         if isinstance(end.error, UnknownProductError):
-            if flow.known_us == 0 and flow.key not in self._tails:
-                self._refuse(flow.key.product_id, str(end.error))
-            flow.refused(str(end.error), time.monotonic())
+            self._unknown_product(flow, str(end.error))
         self._append(flow, flow.ended(end, time.monotonic()))
 
     def _append_watermarks(self) -> None:
