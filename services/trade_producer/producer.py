@@ -46,6 +46,8 @@ from trade_producer.topic_writer import TopicWriter
 _TAKE_SECONDS = 0.05
 _TICK_SECONDS = 0.05
 _FLUSH_SECONDS = 5.0
+# No exchange's clock is further ahead of this machine's than this.
+_MAX_AHEAD_US = 86_400_000_000
 
 Tails = dict[ProductKey, Tail]
 
@@ -255,13 +257,29 @@ class LiveProducer:
         if plans is None:
             return False
         for flow in self._flows.values():
-            tail = self._tails.get(flow.key)
-            flow.begin(plans[flow.key], reached_us=tail.reached_us if tail is not None else None)
+            flow.begin(plans[flow.key], reached_us=self._reached_us(flow.key))
         self._has_begun = True
         seen, self._before_begin = self._before_begin, []
         for each in seen:
             self._live(each)
         return True
+
+    def _reached_us(self, key: ProductKey) -> int | None:
+        """Return the greatest event time in the topic, where it is one that can be."""
+        tail = self._tails.get(key)
+        if tail is None:
+            return None
+        if tail.reached_us <= time.time_ns() // 1_000 + _MAX_AHEAD_US:
+            return tail.reached_us
+        logger.error(
+            "{}: topic {} holds an event time more than a day ahead ({} us): candles up to it are "
+            "closed, and trades before it count as late; stop the pipeline, delete the topics, "
+            "start again, and repair the candles with `make backfill`",
+            key,
+            self._settings.topics.trades,
+            tail.reached_us,
+        )
+        return None
 
     # --- history, watermarks, the end ---------------------------------------------------------
 

@@ -20,7 +20,7 @@ from confluent_kafka import KafkaError, KafkaException, Message
 from loguru import logger
 
 from ohlc_core.domain.trade import ProductKey
-from ohlc_core.errors import AppendFailedError, BrokerUnavailableError, FatalError
+from ohlc_core.errors import AppendFailedError, BrokerUnavailableError, FatalError, StoppedError
 from ohlc_core.kafka.config import ClientConfig
 from ohlc_core.kafka.producer import RecordProducer
 from ohlc_core.messages.topics import TopicNames
@@ -81,17 +81,25 @@ class TopicWriter:
 
         Raises:
             BrokerUnavailableError: the broker did not answer in time.
+            StoppedError: stop was set meanwhile.
         """
         if not self._is_transactional:
             return
-        try:
-            self._producer.client.init_transactions(self._startup_seconds)
-        except KafkaException as error:
-            raise BrokerUnavailableError(
-                f"the broker at KAFKA_BROKER_ADDRESS={self._address} gave no transactional id "
-                f"({error.args[0].str()}); set PROCESSING_GUARANTEE=at-least-once where the "
-                "broker has no transactions"
-            ) from None
+        deadline = time.monotonic() + self._startup_seconds
+        while not self._stop.is_set():
+            try:
+                self._producer.client.init_transactions(_COMMIT_TRY_SECONDS)
+            except KafkaException as error:
+                if error.args[0].retriable() and time.monotonic() < deadline:
+                    continue
+                raise BrokerUnavailableError(
+                    f"the broker at KAFKA_BROKER_ADDRESS={self._address} gave no transactional id "
+                    f"({error.args[0].str()}); set PROCESSING_GUARANTEE=at-least-once where the "
+                    "broker has no transactions"
+                ) from None
+            else:
+                return
+        raise StoppedError("stopped while waiting for the broker's transactions")
 
     def append(self, key: ProductKey, value: bytes, event_us: int, trades: int = 0) -> None:
         """Queue a record of the ``trades`` topic; wait while the queue is full.
