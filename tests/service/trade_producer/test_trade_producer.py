@@ -250,7 +250,7 @@ def test_ids_that_history_lacks_too_are_a_gap_or_an_accepted_jump_as_set(
             {"fault": "skip", "trades": 3, "product": "BTC/USD", "withhold": True}
         )
         is_gap = confirmed_jumps == "gap"
-        words = "could not be had" if is_gap else "were never used"
+        words = "could not be retrieved" if is_gap else "were never issued"
         producer.wait_for_log(words, 60.0)
         simulator.control.pause()
         newest = max(t["trade_id"] for t in _shown(simulator))
