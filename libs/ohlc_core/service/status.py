@@ -62,7 +62,7 @@ class Status:
                 for name, part in parts.items()
                 if not part["healthy"]
             )
-            state, sentence = "stalled", f"Stalled: no progress of {silent}"
+            state, sentence = "stalled", f"Stalled: no progress of {silent}. {sentence}"
         return {
             "service": self._service,
             "version": self._version,

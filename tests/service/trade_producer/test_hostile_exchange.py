@@ -163,14 +163,15 @@ def test_stream_of_which_nothing_is_understood_is_unhealthy_and_fills_from_histo
     more = world.rows(504, 40, 1.0)
     world.exchange.history += more
 
-    def flooded() -> bool:
+    def flooded() -> str | None:
         for row in more:
             world.exchange.trades(row.live(timestamp="1790000000000000"))
-        return httpx.get(address + "health", trust_env=False).status_code == 503
+        health = httpx.get(address + "health", trust_env=False)
+        return health.text if health.status_code == 503 else None
 
-    wait_until(flooded, 30.0, "an unhealthy stream", every=0.2)
+    unhealthy = wait_until(flooded, 30.0, "an unhealthy stream", every=0.2)
     status = httpx.get(address + "status", trust_env=False).text
-    assert "is understood" in status
+    assert "is understood" in status, (status, unhealthy)
     world.wait_for([row.trade_id for row in rows + more])
     assert producer.log().count("malformed frame:") == 1
     assert producer.stop() == 0, producer.log()
