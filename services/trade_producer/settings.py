@@ -58,7 +58,7 @@ class ProducerSettings(
     grace_ms: GraceMs = 1_000
     processing_guarantee: ProcessingGuarantee = "at-least-once"
     takeover_seconds: float = Field(
-        1.0,
+        0.5,
         ge=0,
         le=60,
         description="seconds, 0 to 60; at start, wait until nothing was written for these products "

@@ -5,6 +5,7 @@ where the products are busy and one reading of the topic where one of them is ne
 """
 
 import threading
+import time
 from collections.abc import Collection, Iterable
 
 import msgspec
@@ -20,6 +21,7 @@ from ohlc_core.messages.records import GapMessage, StartMessage, TradesMessage, 
 from ohlc_core.service.setting_groups import KafkaSettings
 from ohlc_exchanges.base import Position
 from ohlc_exchanges.registry import has_dense_ids
+from trade_producer.partitioner import partition_of
 
 _FIRST_STEP = 2_000
 _READ_SECONDS = 20.0
@@ -33,8 +35,8 @@ class Tail(msgspec.Struct):
     Attributes:
         position: the last trade, or the last id given up; None: none since the last start.
         from_us: the last start, where no trade followed it.
-        reached_us: the greatest event time told by its last records.
-        recent_ids: ids of its last records, where ids reveal no hole and overlap decides.
+        reached_us: the greatest event time its last records hold.
+        recent_ids: ids of its last records, where ids are shared and overlap decides.
     """
 
     position: Position | None = None
@@ -59,8 +61,8 @@ def read_tails(
 ) -> dict[ProductKey, Tail]:
     """Return the tail of every product that has records.
 
-    Before that, waits until for ``takeover_seconds`` nothing of these products was appended: what a
-    killed predecessor had sent may be in the broker's socket and be appended after its death.
+    They count once nothing of these products was appended for ``takeover_seconds``: what a killed
+    predecessor had sent may be in the broker's socket and be appended after its death.
     Producers of other products may share the topic.
 
     Raises:
@@ -89,36 +91,24 @@ def _read_all(
     takeover_seconds: float,
     stop: threading.Event,
 ) -> dict[ProductKey, Tail]:
-    ends = _settled_bounds(reader, keys, takeover_seconds, stop)
-    tails: dict[ProductKey, Tail] = {}
-    for partition, bounds in ends.items():
-        _read_partition(reader, partition, bounds, keys, tails)
-    return tails
-
-
-def _settled_bounds(
-    reader: TopicReader,
-    keys: Collection[ProductKey],
-    seconds: float,
-    stop: threading.Event,
-) -> dict[int, Bounds]:
+    """Read the ends while waiting; read them again where a predecessor's appends still came."""
+    wanted = {str(key).encode() for key in keys}
     bounds = reader.bounds()
-    while seconds > 0 and not stop.wait(seconds):
+    while True:
+        deadline = time.monotonic() + takeover_seconds
+        tails = _read_ends(reader, bounds, keys)
+        if takeover_seconds == 0 or stop.wait(max(0.0, deadline - time.monotonic())):
+            return tails
         earlier, bounds = bounds, reader.bounds()
-        if not _have_grown(reader, keys, earlier, bounds):
-            break
+        if not _have_grown(reader, wanted, earlier, bounds):
+            return tails
         logger.info("the products' records still grow: waiting for a predecessor's last appends")
-    return bounds
 
 
 def _have_grown(
-    reader: TopicReader,
-    keys: Collection[ProductKey],
-    earlier: dict[int, Bounds],
-    bounds: dict[int, Bounds],
+    reader: TopicReader, wanted: set[bytes], earlier: dict[int, Bounds], bounds: dict[int, Bounds]
 ) -> bool:
     """Return whether a record of these products was appended between the two moments."""
-    wanted = {str(key).encode() for key in keys}
     added = {
         partition: Bounds(earlier[partition].end, end)
         for partition, (_, end) in bounds.items()
@@ -127,40 +117,58 @@ def _have_grown(
     return any(message.key() in wanted for message in reader.read(added))
 
 
-def _read_partition(
-    reader: TopicReader,
-    partition: int,
-    bounds: Bounds,
-    keys: Collection[ProductKey],
-    tails: dict[ProductKey, Tail],
-) -> None:
-    """Add the tails of the keys found in this partition."""
-    wanted = {str(key).encode(): key for key in keys}
+def _read_ends(
+    reader: TopicReader, bounds: dict[int, Bounds], keys: Collection[ProductKey]
+) -> dict[ProductKey, Tail]:
+    """Return the tails, looked for in each key's own partition first."""
+    homes = {key: partition_of(str(key).encode(), len(bounds)) for key in keys}
+    tails = _search(
+        reader, bounds, {p: [key for key, home in homes.items() if home == p] for p in bounds}
+    )
+    # Partitions that were added since leave a product's records where they were.
+    left = {key: home for key, home in homes.items() if key not in tails}
+    if left and len(bounds) > 1:
+        tails |= _search(
+            reader, bounds, {p: [key for key, home in left.items() if home != p] for p in bounds}
+        )
+    return tails
+
+
+def _search(
+    reader: TopicReader, bounds: dict[int, Bounds], keys: dict[int, list[ProductKey]]
+) -> dict[ProductKey, Tail]:
+    """Read all partitions backwards, in growing steps, until each has shown its keys."""
+    wanted = {p: {str(key).encode(): key for key in its_keys} for p, its_keys in keys.items()}
+    ends = {partition: end for partition, (_, end) in bounds.items()}
     found: dict[ProductKey, list[TradesTopicMessage]] = {}
-    (low, end), step = bounds, _FIRST_STEP
-    while end > low and wanted:
-        begin = max(low, end - step)
-        for key, messages in _read(reader, partition, Bounds(begin, end), wanted).items():
-            found[key] = messages + found.get(key, [])
-            if _fold(found[key]).is_known:
-                del wanted[str(key).encode()]
-        end, step = begin, step * 4
-    for key, messages in found.items():
-        tail = _fold(messages)
-        # A product lies in one partition; in two only where partitions were added meanwhile.
-        if key not in tails or tail.reached_us > tails[key].reached_us:
-            tails[key] = tail
+    step = _FIRST_STEP
+    while True:
+        ranges = {
+            partition: Bounds(max(bounds[partition].low, end - step), end)
+            for partition, end in ends.items()
+            if wanted[partition] and end > bounds[partition].low
+        }
+        if not ranges:
+            return {key: _fold(records) for key, records in found.items()}
+        for partition, by_key in _read(reader, ranges, wanted).items():
+            for key, records in _telling(by_key, wanted[partition]).items():
+                found[key] = records + found.get(key, [])
+                if _fold(found[key]).is_known:
+                    del wanted[partition][str(key).encode()]
+        ends |= {partition: low for partition, (low, _) in ranges.items()}
+        step *= 4
 
 
 def _read(
-    reader: TopicReader, partition: int, bounds: Bounds, wanted: dict[bytes, ProductKey]
-) -> dict[ProductKey, list[TradesTopicMessage]]:
-    """Return what shows the tail of each wanted key among the records of these bounds."""
-    by_key: dict[bytes, list[Message]] = {}
-    for message in reader.read({partition: bounds}):
-        if message.key() in wanted:
-            by_key.setdefault(message.key() or b"", []).append(message)
-    return _telling(by_key, wanted)
+    reader: TopicReader, ranges: dict[int, Bounds], wanted: dict[int, dict[bytes, ProductKey]]
+) -> dict[int, dict[bytes, list[Message]]]:
+    """Return the wanted keys' records in these ranges, by partition and key."""
+    found: dict[int, dict[bytes, list[Message]]] = {}
+    for message in reader.read(ranges):
+        key, partition = message.key(), message.partition()
+        if key in wanted[partition]:
+            found.setdefault(partition, {}).setdefault(key, []).append(message)
+    return found
 
 
 def _telling(
