@@ -1,0 +1,122 @@
+"""A producer that cannot append ends itself, and one that is told to stop does so in time."""
+
+import signal
+import time
+
+import pytest
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from local_stack.brokers import LocalBroker
+from ohlc_core.messages.topics import TopicNames
+from support.kafka import OwnBroker
+from support.processes import Processes
+from support.simulator import start_simulator
+from support.wait import wait_until
+
+pytestmark = pytest.mark.service
+
+
+def create(broker: LocalBroker, topic: str, config: dict[str, str]) -> None:
+    admin = AdminClient({"bootstrap.servers": broker.address})
+    for future in admin.create_topics([NewTopic(topic, 4, 1, config=config)]).values():
+        future.result(30)
+
+
+def test_producer_whose_appends_the_broker_never_takes_ends_itself(
+    broker: LocalBroker, unique_topics: TopicNames, processes: Processes
+) -> None:
+    # The broker answers everything, but refuses each append for now, without end.
+    create(broker, unique_topics.trades, {"min.insync.replicas": "2"})
+    with start_simulator(
+        product_ids=("BTC/USD",), simulator_rate=50, simulator_history="1m"
+    ) as simulator:
+        producer = processes(
+            "trade-producer",
+            {
+                "EXCHANGE_WS_URL": simulator.ws_url,
+                "EXCHANGE_REST_URL": simulator.rest_url,
+                "KAFKA_BROKER_ADDRESS": broker.address,
+                "RUN_ID": unique_topics.run_id,
+                "PRODUCT_IDS": "BTC/USD",
+                "REST_INTERVAL_SECONDS": "0.02",
+                "HANG_SECONDS": "10",
+            },
+        )
+        assert producer.wait(60.0) == 1, producer.log()
+    ends = [line for line in producer.log().splitlines() if "no progress of broker" in line]
+    assert len(ends) == 1, producer.log()
+
+
+def test_record_the_broker_takes_not_ends_the_producer_naming_the_setting(
+    broker: LocalBroker, unique_topics: TopicNames, processes: Processes
+) -> None:
+    create(broker, unique_topics.trades, {"max.message.bytes": "100"})
+    with start_simulator(
+        product_ids=("BTC/USD",), simulator_rate=50, simulator_history="1m"
+    ) as simulator:
+        producer = processes(
+            "trade-producer",
+            {
+                "EXCHANGE_WS_URL": simulator.ws_url,
+                "EXCHANGE_REST_URL": simulator.rest_url,
+                "KAFKA_BROKER_ADDRESS": broker.address,
+                "RUN_ID": unique_topics.run_id,
+                "PRODUCT_IDS": "BTC/USD",
+                "REST_INTERVAL_SECONDS": "0.02",
+            },
+        )
+        assert producer.wait(30.0) == 1, producer.log()
+    (line,) = [line for line in producer.log().splitlines() if "ERROR" in line]
+    assert "message.max.bytes" in line
+
+
+def test_producer_stops_in_time_while_the_broker_stands_still(
+    own_broker: OwnBroker, unique_topics: TopicNames, processes: Processes
+) -> None:
+    broker = own_broker()
+    with start_simulator(
+        product_ids=("BTC/USD",), simulator_rate=50, simulator_history="1m"
+    ) as simulator:
+        producer = processes(
+            "trade-producer",
+            {
+                "EXCHANGE_WS_URL": simulator.ws_url,
+                "EXCHANGE_REST_URL": simulator.rest_url,
+                "KAFKA_BROKER_ADDRESS": broker.address,
+                "RUN_ID": unique_topics.run_id,
+                "PRODUCT_IDS": "BTC/USD",
+                "REST_INTERVAL_SECONDS": "0.02",
+            },
+        )
+        simulator.control.wait_subscribed("BTC/USD")
+        before = simulator.control.state()["live_trades"]
+        wait_until(lambda: simulator.control.state()["live_trades"] > before + 50, 30.0)
+        broker.pause()
+        before = simulator.control.state()["live_trades"]
+        wait_until(lambda: simulator.control.state()["live_trades"] > before + 50, 30.0)
+        began = time.monotonic()
+        producer.signal(signal.SIGTERM)
+        assert producer.wait(20.0) == 1, producer.log()
+        assert time.monotonic() - began < 9.0
+        broker.resume()
+    assert "not acknowledged" in producer.log()
+
+
+def test_producer_stopped_while_it_starts_exits_with_zero(
+    broker: LocalBroker, unique_topics: TopicNames, processes: Processes
+) -> None:
+    env = {
+        "EXCHANGE_WS_URL": "ws://127.0.0.1:9",
+        "KAFKA_BROKER_ADDRESS": broker.address,
+        "RUN_ID": unique_topics.run_id,
+    }
+    for wait in (0.15, 0.4, 0.8):
+        producer = processes("trade-producer", env)
+        producer_stop_after(wait)
+        producer.signal(signal.SIGTERM)
+        assert producer.wait(20.0) == 0, (wait, producer.log())
+
+
+def producer_stop_after(seconds: float) -> None:
+    """Let the process come this far: the moment of the signal is what is tested."""
+    time.sleep(seconds)
