@@ -100,23 +100,3 @@ def test_producer_stops_in_time_while_the_broker_stands_still(
         assert time.monotonic() - began < 9.0
         broker.resume()
     assert "not acknowledged" in producer.log()
-
-
-def test_producer_stopped_while_it_starts_exits_with_zero(
-    broker: LocalBroker, unique_topics: TopicNames, processes: Processes
-) -> None:
-    env = {
-        "EXCHANGE_WS_URL": "ws://127.0.0.1:9",
-        "KAFKA_BROKER_ADDRESS": broker.address,
-        "RUN_ID": unique_topics.run_id,
-    }
-    for wait in (0.15, 0.4, 0.8):
-        producer = processes("trade-producer", env)
-        producer_stop_after(wait)
-        producer.signal(signal.SIGTERM)
-        assert producer.wait(20.0) == 0, (wait, producer.log())
-
-
-def producer_stop_after(seconds: float) -> None:
-    """Let the process come this far: the moment of the signal is what is tested."""
-    time.sleep(seconds)
