@@ -305,6 +305,8 @@ class ProductFlow:
         self._reach = min(self._reach, end.job.reach) if self._attempts > 1 else end.job.reach
         if self._unfilled_since is None:
             self._unfilled_since = now
+        # The last try is made when the wait is over, not after it.
+        self._retry_at = min(self._retry_at, self._unfilled_since + self._patience.max_wait_seconds)
 
     def _may_give_up(self, now: float) -> bool:
         """Return whether history has been asked for long enough, by its answers or its silence."""
@@ -316,7 +318,7 @@ class ProductFlow:
         )
         is_answered = self._attempts >= patience.attempts or (
             self._unfilled_since is not None
-            and now - self._unfilled_since > patience.max_wait_seconds
+            and now - self._unfilled_since >= patience.max_wait_seconds
         )
         if self._stream.state is StreamState.IDS_LOWER or self._stream.needs_confirmation:
             return is_answered
