@@ -40,6 +40,7 @@ from trade_producer.record_encoder import RecordEncoder
 from trade_producer.settings import ProducerSettings
 from trade_producer.start import StartPlanner
 from trade_producer.stream_outputs import Output
+from trade_producer.suspects import Suspects
 from trade_producer.topic_tail import Tail
 from trade_producer.topic_writer import TopicWriter
 
@@ -83,7 +84,7 @@ class LiveProducer:
         self._feed = make_feed(settings, adapter, self._inbox)
         self._encoder = RecordEncoder(writer, metrics)
         self._notices = Notices()
-        self._suspects_missing = False
+        self._suspects = Suspects({each: adapter.symbol(each) for each in settings.product_ids})
         self._clock = ExchangeClock(provides_server_time=adapter.tells_time)
         self._planner = StartPlanner(settings, adapter, self._clock, self._fetch)
         self._flows = make_flows(settings, adapter)
@@ -142,10 +143,8 @@ class LiveProducer:
             self._take(feed_event)
         self._writer.poll()
         self._notices.tick()
-        if self._suspects_missing:
-            self._suspects_missing = False
-            for flow in self._flows.values():
-                flow.suspect_missing()
+        for product in self._suspects.take():
+            self._flows[product].suspect_missing()
         if self._has_begun or self._begin(now):
             self._ask_history(now)
             self._append_watermarks()
@@ -193,8 +192,7 @@ class LiveProducer:
         self._encoder.reject(
             self._adapter.name, self._feed.url, malformed.reason, malformed.payload
         )
-        # It may have held a trade; which product's, nobody knows.
-        self._suspects_missing = True
+        self._suspects.note(malformed.payload)
 
     def _live(self, seen: TradesSeen) -> None:
         flow = self._flows[seen.product_id]
