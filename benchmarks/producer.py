@@ -113,7 +113,7 @@ def _push(client: socket.socket, head: bytes, bodies: list[bytes], rate: float) 
             for number, body in enumerate(bodies):
                 time.sleep(max(0.0, began + number / rate - time.monotonic()))
                 client.sendall(body)
-        while True:  # keep the connection: a closed one would be made anew
+        while True:  # keep the connection: a closed one would be made again
             client.sendall(framed(b'{"channel":"heartbeat"}'))
             time.sleep(1)
     except OSError:

@@ -1,4 +1,4 @@
-"""What time it certainly is at the exchange, learnt from what the exchange sends.
+"""What time it certainly is at the exchange, learned from what the exchange sends.
 
 Times the exchange reports (pongs, heartbeats, acknowledgements) are taken as they are. Where it
 reports none, trade times and the local monotonic clock give an estimate that can only lag: a

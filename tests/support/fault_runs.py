@@ -183,7 +183,7 @@ class FaultRun:
         dealt = simulator.control.state()["faults_dealt"]
         simulator.control.pause()
         simulator.control.clear()
-        # What the last frames lost shows once the producer connects anew.
+        # What the last frames lost shows once the producer connects again.
         simulator.control.order({"fault": "drop", "when": "now"})
         problems = self._settle(simulator)
         code = self._producers[-1].stop()

@@ -246,7 +246,7 @@ def test_withheld_trades_become_exactly_the_gaps(
 
 @settings(max_examples=200, deadline=None)
 @given(ACTIONS)
-def test_a_current_stream_has_all_that_was_sent(actions: list[Action]) -> None:
+def test_current_stream_has_all_that_was_sent(actions: list[Action]) -> None:
     world = World(0, snapshot=6, withheld=frozenset())
     for action in actions:
         world.play(action)
@@ -258,7 +258,7 @@ def test_a_current_stream_has_all_that_was_sent(actions: list[Action]) -> None:
 
 @settings(max_examples=200, deadline=None)
 @given(ACTIONS, st.integers(1, 40))
-def test_a_resumed_stream_goes_on_without_a_second_beginning(
+def test_resumed_stream_goes_on_without_a_second_beginning(
     actions: list[Action], cut_after: int
 ) -> None:
     world = World(0, snapshot=6, withheld=frozenset())
@@ -283,9 +283,7 @@ def test_a_resumed_stream_goes_on_without_a_second_beginning(
 
 @settings(max_examples=300, deadline=None)
 @given(st.lists(st.integers(1, 30), min_size=1, max_size=60), st.integers(0, 29))
-def test_ids_shared_between_products_are_deduplicated_without_gaps(
-    seen: list[int], handed_over: int
-) -> None:
+def test_shared_ids_are_deduplicated_without_gaps(seen: list[int], handed_over: int) -> None:
     """Where ids reveal no gap, overlap with history decides; nothing is doubled or lost."""
     stream = SharedIdStream()
     stream.begin(0)

@@ -53,13 +53,13 @@ def played(plan: RunPlan, address: str, folder: Path) -> Outcome:
     """Play a plan; whatever goes wrong is its outcome, so that the others are played too."""
     try:
         return FaultRun(plan, address, folder).play()
-    except Exception as error:  # told below, with the plan that repeats it
+    except Exception as error:  # reported below, with the plan that repeats it
         return Outcome(plan, (repr(error)[:4000],), 0, 0, 0.0, {})
 
 
 @pytest.mark.service
 @pytest.mark.timeout(3600)
-def test_the_topic_is_exact_whatever_fails(own_broker: OwnBroker, tmp_path: Path) -> None:
+def test_topic_is_exact_whatever_fails(own_broker: OwnBroker, tmp_path: Path) -> None:
     broker = own_broker()
     plans = [plan_of(seed) for seed in range(_FIRST_SEED, _FIRST_SEED + _RUNS)]
     with outages(broker) as held, ThreadPoolExecutor(_AT_A_TIME) as pool:

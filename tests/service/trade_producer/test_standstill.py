@@ -1,4 +1,4 @@
-"""A producer that cannot append ends itself, and one that is told to stop does so in time."""
+"""A producer that cannot append ends itself, and one asked to stop does so in time."""
 
 import signal
 import time

@@ -63,7 +63,7 @@ def wait_for_newest(
 
 
 @pytest.mark.parametrize("exchange", EXCHANGES)
-def test_each_exchange_s_trades_arrive_whole_across_a_lost_connection(
+def test_trades_of_each_exchange_arrive_whole_across_a_lost_connection(
     exchange: str,
     broker: LocalBroker,
     unique_run_id: str,
@@ -94,7 +94,7 @@ def test_each_exchange_s_trades_arrive_whole_across_a_lost_connection(
             ]
 
 
-def test_a_quiet_product_s_windows_close_by_watermarks_that_never_run_ahead(
+def test_watermarks_close_windows_of_quiet_product_and_never_run_ahead(
     broker: LocalBroker, unique_run_id: str, unique_topics: TopicNames, processes: Processes
 ) -> None:
     with start_simulator(
@@ -122,7 +122,7 @@ def test_a_quiet_product_s_windows_close_by_watermarks_that_never_run_ahead(
 
 
 @pytest.mark.parametrize("exchange", EXCHANGES)
-def test_an_unknown_product_ends_the_start_with_the_exchange_s_words(
+def test_unknown_product_ends_the_start_with_the_reason(
     exchange: str, broker: LocalBroker, unique_run_id: str, processes: Processes
 ) -> None:
     with start_simulator(exchange=exchange, product_ids=PRODUCTS) as simulator:
@@ -135,7 +135,7 @@ def test_an_unknown_product_ends_the_start_with_the_exchange_s_words(
         assert "NOPE" in line
 
 
-def test_malformed_frames_go_to_the_dead_letters_and_lose_no_trade(
+def test_malformed_frames_become_dead_letters_and_lose_no_trade(
     broker: LocalBroker, unique_run_id: str, unique_topics: TopicNames, processes: Processes
 ) -> None:
     with start_simulator(
@@ -165,7 +165,7 @@ def test_malformed_frames_go_to_the_dead_letters_and_lose_no_trade(
         assert all(letter.detail and letter.payload for letter in letters)
 
 
-def test_an_aged_connection_is_replaced_without_gap_or_history(
+def test_aged_connection_is_replaced_without_gap_or_history(
     broker: LocalBroker, unique_run_id: str, unique_topics: TopicNames, processes: Processes
 ) -> None:
     with start_simulator(
@@ -185,7 +185,7 @@ def test_an_aged_connection_is_replaced_without_gap_or_history(
             assert found == [i for i in simulator.control.ids(product) if i >= found[0]]
 
 
-def test_a_broker_that_stands_still_costs_no_trade_and_health_tells(
+def test_broker_at_a_standstill_costs_no_trade_and_shows_in_health(
     own_broker: OwnBroker, unique_run_id: str, unique_topics: TopicNames, processes: Processes
 ) -> None:
     broker = own_broker()
@@ -211,7 +211,7 @@ def test_a_broker_that_stands_still_costs_no_trade_and_health_tells(
             assert found == [i for i in simulator.control.ids(product) if i >= found[0]]
 
 
-def test_a_trade_dropped_from_a_quiet_coinbase_product_shows_in_its_heartbeats(
+def test_trade_dropped_from_quiet_coinbase_product_shows_in_heartbeats(
     broker: LocalBroker, unique_run_id: str, unique_topics: TopicNames, processes: Processes
 ) -> None:
     with start_simulator(
@@ -231,7 +231,7 @@ def test_a_trade_dropped_from_a_quiet_coinbase_product_shows_in_its_heartbeats(
 
 
 @pytest.mark.parametrize("confirmed_jumps", ["gap", "accept"])
-def test_ids_that_history_lacks_too_are_a_gap_or_an_accepted_jump_as_set(
+def test_ids_missing_in_history_are_a_gap_or_an_accepted_jump_as_set(
     confirmed_jumps: str,
     broker: LocalBroker,
     unique_run_id: str,
@@ -285,7 +285,7 @@ def _health(address: str) -> dict[str, Any] | None:
     return report if response.status_code == 200 and report["parts"] else None
 
 
-def test_without_a_network_it_says_so_and_keeps_trying(
+def test_producer_without_network_says_so_and_keeps_trying(
     broker: LocalBroker, unique_run_id: str, processes: Processes
 ) -> None:
     with start_simulator(product_ids=PRODUCTS) as simulator:
@@ -296,7 +296,7 @@ def test_without_a_network_it_says_so_and_keeps_trying(
     assert producer.stop() == 0, producer.log()
 
 
-def test_a_wrong_setting_is_one_line_and_exit_code_two(processes: Processes) -> None:
+def test_wrong_setting_is_one_line_and_exit_code_two(processes: Processes) -> None:
     producer = processes("trade-producer", {"START_FROM": "yesterday"})
     assert producer.wait(30.0) == 2
     (line,) = producer.log().splitlines()

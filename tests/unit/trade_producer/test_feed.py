@@ -103,7 +103,7 @@ def trade_ids(events: list[FeedEvent]) -> list[str]:
     ]
 
 
-def test_it_is_subscribed_only_when_every_product_is_acknowledged() -> None:
+def test_feed_is_subscribed_when_every_product_is_acknowledged() -> None:
     world = World()
     world.tick()
     world.feed.handle(Opened(1), 0.0)
@@ -114,7 +114,7 @@ def test_it_is_subscribed_only_when_every_product_is_acknowledged() -> None:
 
 
 @pytest.mark.parametrize("handshake", [True, False])
-def test_a_failed_connection_is_made_anew_after_a_wait(handshake: bool) -> None:
+def test_failed_connection_is_made_again_after_a_wait(handshake: bool) -> None:
     world = World()
     world.tick()
     if handshake:
@@ -129,7 +129,7 @@ def test_a_failed_connection_is_made_anew_after_a_wait(handshake: bool) -> None:
     assert len(world.connections) == 3
 
 
-def test_a_silent_connection_is_dropped() -> None:
+def test_silent_connection_is_dropped() -> None:
     world = World()
     world.connect()
     world.tick(4.9)
@@ -138,7 +138,7 @@ def test_a_silent_connection_is_dropped() -> None:
     assert world.connections[0].is_dropped
 
 
-def test_a_connection_without_all_acknowledgements_is_dropped() -> None:
+def test_connection_without_all_acknowledgements_is_dropped() -> None:
     world = World()
     world.tick()
     world.feed.handle(Opened(1), 0.0)
@@ -149,7 +149,7 @@ def test_a_connection_without_all_acknowledgements_is_dropped() -> None:
     assert world.connections[0].is_dropped
 
 
-def test_the_exchange_is_pinged_every_second() -> None:
+def test_exchange_is_pinged_every_second() -> None:
     world = World()
     world.connect()
     for _ in range(3):
@@ -158,7 +158,7 @@ def test_the_exchange_is_pinged_every_second() -> None:
     assert world.connections[0].sent == [Kraken().ping_frame()] * 3
 
 
-def test_an_old_connection_is_replaced_with_an_overlap_that_loses_nothing() -> None:
+def test_old_connection_is_replaced_with_an_overlap_that_loses_nothing() -> None:
     world = World(max_age=100.0)
     world.connect()
     seen: list[str] = []
@@ -181,7 +181,7 @@ def test_an_old_connection_is_replaced_with_an_overlap_that_loses_nothing() -> N
     assert world.feed.is_subscribed
 
 
-def test_a_connection_that_dies_during_the_overlap_is_told_as_a_loss() -> None:
+def test_connection_that_dies_during_the_overlap_is_a_loss() -> None:
     world = World(max_age=100.0)
     world.connect()
     for _ in range(99):
