@@ -31,7 +31,8 @@ class Understanding:
         self._malformed_since: float | None = None
         self._malformed = 0
         self._reason = ""
-        self._unused_since: dict[str, float] = {}
+        # The first and the latest moment at which a product's trades were not used.
+        self._unused_at: dict[str, tuple[float, float]] = {}
         self._unused_reason: dict[str, str] = {}
         self._reported = ""
 
@@ -50,7 +51,7 @@ class Understanding:
         """A product's stream decided what to append and what to reject."""
         for output in outputs:
             if isinstance(output, Append):
-                self._unused_since.pop(product_id, None)
+                self._unused_at.pop(product_id, None)
             elif isinstance(output, Reject):
                 self._unused(product_id, output.reason)
 
@@ -68,7 +69,8 @@ class Understanding:
         return problem
 
     def _unused(self, product_id: str, reason: str) -> None:
-        self._unused_since.setdefault(product_id, self._monotonic())
+        now = self._monotonic()
+        self._unused_at[product_id] = (self._unused_at.get(product_id, (now, now))[0], now)
         self._unused_reason[product_id] = reason
 
     def _problem(self, now: float) -> str:
@@ -84,7 +86,8 @@ class Understanding:
             )
         unused = [
             f"{product} ({self._unused_reason[product]})"
-            for product, begun in self._unused_since.items()
-            if now - begun > self._unused_seconds
+            for product, (first, latest) in self._unused_at.items()
+            if latest - first > self._unused_seconds
+            and now - latest <= self._unused_seconds + _MAX_UNUSED_SECONDS
         ]
         return f"no trade is used of {', '.join(sorted(unused))}" if unused else ""

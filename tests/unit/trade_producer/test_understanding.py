@@ -42,6 +42,8 @@ def test_product_whose_trades_are_all_rejected_for_an_interval_is_a_problem() ->
     world.now = 9.0
     assert world.stream.problem() == ""
     world.now = 11.0
+    assert world.stream.problem() == "", "one rejected trade of a quiet product"
+    world.stream.decided("BTC/USD", [Reject("too far ahead", (TRADE,))])
     assert world.stream.problem() == "no trade is used of BTC/USD (too far ahead)"
     world.stream.decided("BTC/USD", [Append("websocket", (TRADE,))])
     assert world.stream.problem() == ""
@@ -51,4 +53,5 @@ def test_product_whose_trades_are_dropped_for_lower_ids_is_a_problem() -> None:
     world = World(interval_seconds=2.0)
     world.stream.note_state("BTC/USD", StreamState.IDS_LOWER.value)
     world.now = 3.0
+    world.stream.note_state("BTC/USD", StreamState.IDS_LOWER.value)
     assert "BTC/USD" in world.stream.problem()
