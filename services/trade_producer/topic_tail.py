@@ -13,7 +13,11 @@ from confluent_kafka import KafkaException, Message
 from loguru import logger
 
 from ohlc_core.domain.trade import ProductKey
-from ohlc_core.errors import BrokerUnavailableError, TopicUnreadableError
+from ohlc_core.errors import (
+    BrokerUnavailableError,
+    MalformedMessageError,
+    TopicUnreadableError,
+)
 from ohlc_core.kafka.malformed import decoded
 from ohlc_core.kafka.reader import Bounds, TopicReader
 from ohlc_core.messages.codec import decode_trades_topic
@@ -27,6 +31,7 @@ _FIRST_STEP = 2_000
 _READ_SECONDS = 20.0
 _ATTEMPTS = 4
 _OVERLAP_RECORDS = 500
+_MAX_ID_DIGITS = 19
 
 
 class Tail(msgspec.Struct):
@@ -151,7 +156,7 @@ def _search(
         if not ranges:
             return {key: _fold(records) for key, records in found.items()}
         for partition, by_key in _read(reader, ranges, wanted).items():
-            for key, records in _telling(by_key, wanted[partition]).items():
+            for key, records in _last_records(by_key, wanted[partition]).items():
                 found[key] = records + found.get(key, [])
                 if _fold(found[key]).is_known:
                     del wanted[partition][str(key).encode()]
@@ -171,22 +176,40 @@ def _read(
     return found
 
 
-def _telling(
+def _last_records(
     by_key: dict[bytes, list[Message]], wanted: dict[bytes, ProductKey]
 ) -> dict[ProductKey, list[TradesTopicMessage]]:
     """Decode from the end back to the record that says where the product's trades stand."""
-    telling: dict[ProductKey, list[TradesTopicMessage]] = {}
+    last: dict[ProductKey, list[TradesTopicMessage]] = {}
     for key, its_messages in by_key.items():
         product = wanted[key]
         enough = 1 if has_dense_ids(product.exchange) else _OVERLAP_RECORDS
         records: list[TradesTopicMessage] = []
-        for _, record in decoded(reversed(its_messages), decode_trades_topic):
+        for _, record in decoded(reversed(its_messages), _decode):
             records.append(record)
             enough -= isinstance(record, TradesMessage)
             if enough == 0 or isinstance(record, StartMessage):
                 break
-        telling[product] = records[::-1]
-    return telling
+        last[product] = records[::-1]
+    return last
+
+
+def _decode(value: bytes) -> TradesTopicMessage:
+    """Decode a record whose ids a stream can go on from.
+
+    Raises:
+        MalformedMessageError: it is not one of the contract's, or an id is no number.
+    """
+    record = decode_trades_topic(value)
+    ids: list[str] = []
+    if isinstance(record, TradesMessage):
+        ids = [trade.trade_id for trade in record.trades]
+    elif isinstance(record, GapMessage):
+        ids = [record.last_missing_id]
+    for each in ids:
+        if not (each.isascii() and each.isdecimal() and len(each) <= _MAX_ID_DIGITS):
+            raise MalformedMessageError(f"id {each[:40]!r} is no number of up to 19 digits")
+    return record
 
 
 def _fold(messages: Iterable[TradesTopicMessage]) -> Tail:

@@ -9,7 +9,7 @@ from confluent_kafka.admin import AdminClient, NewPartitions
 from local_stack.brokers import LocalBroker
 from ohlc_core.domain.trade import ProductKey, Trade
 from ohlc_core.messages.codec import encode, encode_trades
-from ohlc_core.messages.records import StartMessage, WatermarkMessage
+from ohlc_core.messages.records import GapMessage, StartMessage, WatermarkMessage
 from ohlc_core.service.setting_groups import KafkaSettings
 from ohlc_core.service.settings import load
 from support.kafka import create_topics, produce
@@ -34,7 +34,7 @@ def tail_ids(broker: LocalBroker, topic: str, seconds: float = 0.0) -> dict[str,
     }
 
 
-def test_tail_is_found_behind_many_records_and_after_partitions_were_added(
+def test_tail_is_found_behind_many_records_and_poison_and_after_partitions_were_added(
     broker: LocalBroker, unique_run_id: str
 ) -> None:
     topic = f"tails-{unique_run_id}"
@@ -49,6 +49,8 @@ def test_tail_is_found_behind_many_records_and_after_partitions_were_added(
     produce(broker.address, topic, [*many, (str(busy), encode(mark))])
     expected: dict[str, str | None] = {key.product_id: "7" for key in KEYS}
     expected |= {busy.product_id: "11999", started.product_id: None}
+    poison = encode(GapMessage(busy.exchange, busy.product_id, "1", "9" * 5_000))
+    produce(broker.address, topic, [(str(busy), poison), (str(busy), b"no JSON")])
     assert tail_ids(broker, topic, 0.2) == expected
     admin = AdminClient({"bootstrap.servers": broker.address})
     for future in admin.create_partitions([NewPartitions(topic, 7)]).values():
