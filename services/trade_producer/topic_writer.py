@@ -29,6 +29,7 @@ from ohlc_core.service.setting_groups import KafkaSettings
 _QUEUED_RECORDS = 50_000
 _QUEUED_KILOBYTES = 65_536
 _TRANSACTION_SECONDS = 0.1
+_LINGER_MS = 2
 _COMMIT_TRY_SECONDS = 3.0
 # Brokers refuse records stamped more than an hour ahead of their clock.
 _MAX_AHEAD_MS = 1_800_000
@@ -219,6 +220,8 @@ def _config(transactional_id: str) -> ClientConfig:
         "queue.buffering.max.kbytes": _QUEUED_KILOBYTES,
         # A failed batch must stop what follows it, or the topic would have a gap.
         "enable.gapless.guarantee": True,
+        # A live trade waits for company no longer than this; under load batches fill anyway.
+        "linger.ms": _LINGER_MS,
     }
     if transactional_id:
         config["transactional.id"] = transactional_id
