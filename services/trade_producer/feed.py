@@ -29,6 +29,7 @@ from trade_producer.connection import (
     Inbox,
     Opened,
 )
+from trade_producer.formatting import product_list
 from trade_producer.subscriptions import Refusals
 
 _ACK_SECONDS = 10.0
@@ -186,7 +187,7 @@ class Feed:
             link.connection.drop()
             link.heard = now
         elif link.acknowledged is None and now - link.opened > _ACK_SECONDS:
-            missing = ", ".join(sorted(link.unacknowledged))
+            missing = product_list(link.unacknowledged)
             logger.warning("no acknowledgement for {} within {:g} s", missing, _ACK_SECONDS)
             link.connection.drop()
             link.opened = now
@@ -275,7 +276,7 @@ class Feed:
         if link is self._standby:
             self._promote_at = now + _DRAIN_SECONDS
         else:
-            logger.info("subscribed to {} at {}", ", ".join(self._products), self.url)
+            logger.info("subscribed to {} at {}", product_list(self._products), self.url)
 
     def _promote(self) -> list[FeedEvent]:
         """Put the standby in the place of the connection in use."""

@@ -10,6 +10,7 @@ from ohlc_core.kafka.admin import broker_answers
 from ohlc_core.service.runner import Runtime
 from trade_producer.connection import Inbox
 from trade_producer.feed import Feed
+from trade_producer.formatting import product_list
 from trade_producer.metrics import Metrics
 from trade_producer.product_flow import FlowReport, ProductFlow
 from trade_producer.settings import ProducerSettings
@@ -102,7 +103,7 @@ class Monitoring:
         elif not feed.is_subscribed:
             self._status.say("connecting", f"Connecting to {feed.url}")
         elif behind:
-            self._status.say("filling", f"Asking history for trades of {', '.join(behind)}")
+            self._status.say("filling", f"Asking history for trades of {product_list(behind)}")
         else:
             self._status.say("live", f"Live: {len(reports)} products, nothing missing")
         self._status.progress(
