@@ -47,6 +47,7 @@ class ScriptedExchange:
         self.history: list[Row] = []
         self.snapshot: list[Row] = []
         self.pong_time = ""
+        self.delisted: set[str] = set()
         self.port = 0
         self._loop = asyncio.new_event_loop()
         self._sockets: list[web.WebSocketResponse] = []
@@ -74,6 +75,11 @@ class ScriptedExchange:
         text = frame if isinstance(frame, str) else json.dumps(frame)
         asyncio.run_coroutine_threadsafe(self._send(text), self._loop).result(_DEADLINE)
 
+    def drop(self) -> None:
+        """End all connections."""
+        self._subscribed.clear()
+        asyncio.run_coroutine_threadsafe(self._drop(), self._loop).result(_DEADLINE)
+
     def start(self) -> None:
         """Begin to listen."""
         self._thread.start()
@@ -88,6 +94,11 @@ class ScriptedExchange:
         for each in self._sockets:
             if not each.closed:
                 await each.send_str(text)
+
+    async def _drop(self) -> None:
+        for each in self._sockets:
+            await each.close()
+        self._sockets.clear()
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
@@ -120,6 +131,10 @@ class ScriptedExchange:
             yield {"method": "pong", "req_id": asked["req_id"], "time_out": now}
             return
         for symbol in asked["params"]["symbol"]:
+            if symbol in self.delisted:
+                error = f"Currency pair not supported {symbol}"
+                yield {"method": "subscribe", "success": False, "symbol": symbol, "error": error}
+                continue
             yield {"method": "subscribe", "success": True, "result": {"symbol": symbol}}
         data = [row.live() for row in self.snapshot]
         yield {"channel": "trade", "type": "snapshot", "data": data}

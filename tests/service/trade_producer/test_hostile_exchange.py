@@ -175,3 +175,20 @@ def test_stream_of_which_nothing_is_understood_is_unhealthy_and_fills_from_histo
     world.wait_for([row.trade_id for row in rows + more])
     assert producer.log().count("malformed frame:") == 1
     assert producer.stop() == 0, producer.log()
+
+
+def test_product_delisted_while_live_leaves_the_others_alone(world: World) -> None:
+    rows = world.rows(501, 3, 0.1)
+    world.exchange.history = world.rows(491, 10, -5.0) + rows
+    world.exchange.snapshot = world.exchange.history[-5:]
+    producer = world.producer(PRODUCT_IDS=f"{PRODUCT},ETH/USD")
+    world.wait_for([501, 502, 503])
+    world.exchange.delisted = {"ETH/USD"}
+    more = world.rows(504, 3, 2.0)
+    world.exchange.history += more
+    world.exchange.snapshot = more
+    world.exchange.drop()
+    producer.wait_for_log("ETH/USD: refused by the exchange", 30.0)
+    world.wait_for([501, 502, 503, 504, 505, 506])
+    assert producer.stop() == 0, producer.log()
+    assert producer.log().count("refused by the exchange") == 1
