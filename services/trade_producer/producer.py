@@ -92,7 +92,7 @@ class LiveProducer:
         self._heard_us = 0
         self._tails: Tails = {}
         self._has_begun = False
-        self._before_begin: list[TradesSeen] = []
+        self._before_begin: list[FeedEvent] = []
         self._next_tick = 0.0
 
     def run(self, read_tails: Callable[[], Tails]) -> None:
@@ -166,12 +166,11 @@ class LiveProducer:
         if isinstance(event, TradesSeen):
             self._monitoring.understood()
             self._clock.trade_seen(event.trades[-1].timestamp_us, received_us)
-            if event.product_id not in self._flows:
-                return  # of a product that was not asked for
-            if self._has_begun:
-                self._live(event)
-            else:
-                self._before_begin.append(event)
+            if not self._has_begun:
+                self._before_begin.append(feed_event)
+            elif flow := self._flows.get(event.product_id):  # none: nobody asked for it
+                self._metrics.trades_in.labels(event.product_id, "websocket").inc(len(event.trades))
+                self._append(flow, flow.live(event.trades))
         elif isinstance(event, Alive):
             if event.exchange_time_us is not None:
                 self._clock.reported(event.exchange_time_us, received_us)
@@ -193,11 +192,6 @@ class LiveProducer:
             self._adapter.name, self._feed.url, malformed.reason, malformed.payload
         )
         self._suspects.note(malformed.payload)
-
-    def _live(self, seen: TradesSeen) -> None:
-        flow = self._flows[seen.product_id]
-        self._metrics.trades_in.labels(seen.product_id, "websocket").inc(len(seen.trades))
-        self._append(flow, flow.live(seen.trades))
 
     def _append(self, flow: ProductFlow, outputs: list[Output]) -> None:
         if outputs:
@@ -259,7 +253,7 @@ class LiveProducer:
         self._has_begun = True
         seen, self._before_begin = self._before_begin, []
         for each in seen:
-            self._live(each)
+            self._take(each)
         return True
 
     def _reached_us(self, key: ProductKey) -> int | None:
