@@ -168,9 +168,9 @@ class LiveProducer:
             self._clock.trade_seen(event.trades[-1].timestamp_us, received_us)
             if not self._has_begun:
                 self._before_begin.append(feed_event)
-            elif flow := self._flows.get(event.product_id):  # none: nobody asked for it
+            elif (asked := self._flows.get(event.product_id)) is not None:
                 self._metrics.trades_in.labels(event.product_id, "websocket").inc(len(event.trades))
-                self._append(flow, flow.live(event.trades))
+                self._append(asked, asked.live(event.trades))
         elif isinstance(event, Alive):
             if event.exchange_time_us is not None:
                 self._clock.reported(event.exchange_time_us, received_us)
