@@ -117,6 +117,10 @@ bench-latency: $(VENV)/.dev ## from the trade that closes a window to its candle
 bench-producer: $(VENV)/.dev ## the producer against its bare parts, and 5,000 trades/s for a minute
 	@$(BIN)/python benchmarks/producer.py $$ARGS
 
+.PHONY: bench-producer-restart
+bench-producer-restart: $(VENV)/.dev ## from the producer's start after SIGKILL to its next append, in s
+	@$(BIN)/python benchmarks/producer_restart.py $(ARGS)
+
 # Rivals have dependencies of their own, which must not meet ours.
 $(VENV_BENCH)/.done: requirements/bench.txt
 	@echo "installing the rivals into $(VENV_BENCH) ..."
