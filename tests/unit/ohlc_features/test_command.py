@@ -54,6 +54,10 @@ def test_parquet_goes_to_the_folder(
         (["candles", "--interval", "1 minute"], 2, "'1 minute'"),
         (["latest", "--url", "mysql://h/d"], 2, "FEATURE_STORE_URL was"),
         (["latest", "--url", "sqlite:///none.db"], 1, "no feature store at none.db"),
+        (["latest", "--exchange", "krakn"], 1, "no exchange 'krakn'; it has kraken"),
+        (["candles", "--product", "BTCUSD"], 1, "no product 'BTCUSD'; it has BTC/USD, ETH/USD"),
+        (["candles", "--interval", "5m"], 1, "no interval '5m'; it has 1m"),
+        (["candles", "--start", "1790035200"], 2, "'1790035200'"),
     ],
 )
 def test_what_is_wrong_is_one_line(

@@ -10,6 +10,7 @@ import pytest
 
 from ohlc_features.errors import StoreRejectedError, StoreUnavailableError
 from ohlc_features.sql import sqlite_files
+from ohlc_features.sql.reader import LocalSource
 from ohlc_features.sql.store import LocalStore
 from support.candle_records import candle
 from support.feature_db import expected_rows, stored_rows
@@ -185,3 +186,85 @@ def test_store_locked_by_another_writer_is_unavailable_and_writes_nothing(
     store.write([candle()])
     store.close()
     assert stored_rows(path) == expected_rows([candle()])
+
+
+def test_incomplete_revision_replaces_and_the_newest_row_is_the_complete_one_before(
+    store: LocalStore, path: Path
+) -> None:
+    store.write([candle(n, close=str(n + 1)) for n in range(3)])
+    cut = candle(2, complete=False, revision=1)
+    assert store.write([cut]) == 0
+    rows = stored_rows(path)
+    assert rows == expected_rows([candle(0, close="1"), candle(1, close="2"), candle(2), cut])
+    assert [row.window_start for row in rows.latest] == [candle(1).window_start_ms]
+    store.write([candle(2, close="8", revision=2)])
+    assert stored_rows(path).latest[0].close == 8
+
+
+def test_incomplete_candle_is_left_out_unless_its_window_is_held_or_asked_for(
+    store: LocalStore, path: Path
+) -> None:
+    assert store.write([candle(0), candle(1, complete=False)]) == 1
+    assert stored_rows(path) == expected_rows([candle(0)])
+    asked = LocalStore.open(f"sqlite:///{path}", "ohlc", 1, write_incomplete=True)
+    assert asked.write([candle(1, complete=False)]) == 0
+    asked.close()
+    assert len(stored_rows(path).history) == 2
+    assert stored_rows(path).latest == expected_rows([candle(0)]).latest
+
+
+def test_backfill_repairs_whatever_live_wrote_and_live_takes_nothing_back(
+    store: LocalStore, path: Path
+) -> None:
+    store.write([candle(close="1", revision=1)])
+    back = LocalStore.open(f"sqlite:///{path}", "ohlc", 1, origin="backfill")
+    back.write([candle(close="2")])
+    back.close()
+    store.write([candle(close="1", revision=1)])
+    assert stored_rows(path).history[0].close == 2
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("select origin from ohlc_1").fetchall() == [("backfill",)]
+
+
+def test_replaced_rows_are_kept_with_the_times_between_which_they_stood(path: Path) -> None:
+    now = [1_800_000_000_000]
+    store = LocalStore.open(f"sqlite:///{path}", "ohlc", 1, now_ms=lambda: now[0])
+    for close in ("1", "2", "2", "3"):
+        now[0] += 1_000
+        store.write([candle(close=close)])
+    store.close()
+    with closing(sqlite3.connect(path)) as connection:
+        query = "select close, stored_at, replaced_at from ohlc_1_replaced order by stored_at"
+        replaced = connection.execute(query).fetchall()
+        (last,) = connection.execute("select close, stored_at from ohlc_1").fetchall()
+    assert [row[0] for row in replaced] == [1, 2]
+    assert [row[2] for row in replaced] == [replaced[1][1], last[1]]
+    assert last[0] == 3
+    # Not before anyone could read it, and not long after: the second "2" changed nothing.
+    assert 0 <= replaced[1][1] - (1_800_000_000_000 + 2_000) < 100
+
+
+def test_write_that_takes_longer_than_expected_is_stamped_again(path: Path) -> None:
+    times = iter([1_000, 9_000, 20_000, 20_001])
+    store = LocalStore.open(f"sqlite:///{path}", "ohlc", 1, now_ms=lambda: next(times))
+    store.write([candle(0)])
+    store.close()
+    with closing(sqlite3.connect(path)) as connection:
+        for table in ("ohlc_1", "ohlc_1_latest"):
+            ((stored_at,),) = connection.execute(f"select stored_at from {table}").fetchall()
+            assert 9_000 <= stored_at <= 9_010
+
+
+def test_store_of_an_earlier_version_is_refused_with_the_remedy(tmp_path: Path) -> None:
+    path = tmp_path / "features.db"
+    store = LocalStore.open(f"sqlite:///{path}", "ohlc", 1)
+    store.close()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("alter table ohlc_1 drop column origin")
+    for opening in (
+        lambda: LocalStore.open(f"sqlite:///{path}", "ohlc", 1),
+        lambda: LocalSource(f"sqlite:///{path}", "ohlc", 1),
+    ):
+        with pytest.raises(StoreRejectedError, match=r"other columns .origin.*upgrading") as caught:
+            opening()
+        assert "\n" not in str(caught.value)

@@ -1,6 +1,11 @@
 """Ranges, newest rows and exports of the local store."""
 
+import sqlite3
+import subprocess
+import sys
+import time
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -11,6 +16,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
+import ohlc_features
 from ohlc_features.errors import StoreRejectedError
 from ohlc_features.reading import FeatureReader
 from ohlc_features.reading.frames import SCHEMA
@@ -102,6 +108,95 @@ def test_parquet_export_is_one_table_for_duckdb_and_again_replaces_its_days(
         counts = connection.sql(f"select day::text, count(*) from {read} group by 1 order by 1")
         assert counts.fetchall() == [("2026-09-21", 24), ("2026-09-22", 6)]
     assert [path.name for path in folder.rglob("*.part")] == []
+
+
+def _lake(folder: Path) -> list[tuple[str, str, int]]:
+    read = f"read_parquet('{folder}/**/*.parquet', hive_partitioning = true)"
+    query = f"select product_id, day::text, count(*) from {read} group by 1, 2 order by 1, 2"
+    with duckdb.connect() as connection:
+        return connection.sql(query).fetchall()
+
+
+def test_parquet_export_leaves_other_products_and_hours_in_the_lake(
+    stored: Stored, tmp_path: Path
+) -> None:
+    products = ("BTC/USD", "ETH/USD")
+    reader = stored(*(candle(n, product_id=p, interval="1h") for p in products for n in range(30)))
+    folder = tmp_path / "lake"
+    for product in products:
+        assert reader.export_parquet(folder, "kraken", product, "1h") == 30
+    both = [(p, day, n) for p in products for day, n in (("2026-09-21", 24), ("2026-09-22", 6))]
+    assert _lake(folder) == both
+    start = MONDAY_MS + 20 * 3_600_000
+    part = reader.export_parquet(folder, "kraken", "ETH/USD", "1h", start=start, end="2026-09-22")
+    assert part == 4
+    assert _lake(folder) == both
+
+
+def test_parquet_export_empties_what_the_store_no_longer_has(
+    stored: Stored, tmp_path: Path
+) -> None:
+    reader = stored(*(candle(n, interval="1h") for n in range(30)))
+    folder = tmp_path / "lake"
+    reader.export_parquet(folder, "kraken", None, "1h")
+    with closing(sqlite3.connect(tmp_path / "features.db")) as connection, connection:
+        connection.execute("delete from ohlc_1 where window_start < ?", (MONDAY_MS + 86_400_000,))
+    reader.export_parquet(folder, "kraken", None, "1h", start="2026-09-22")
+    assert [day for _, day, _ in _lake(folder)] == ["2026-09-21", "2026-09-22"]
+    reader.export_parquet(folder, "kraken", None, "1h")
+    assert _lake(folder) == [("BTC/USD", "2026-09-22", 6)]
+
+
+def test_parquet_export_killed_at_any_moment_leaves_whole_files_and_can_be_repeated(
+    stored: Stored, tmp_path: Path
+) -> None:
+    reader = stored(*(candle(n, product_id=p) for p in ("A", "B") for n in range(3_000)))
+    folder = tmp_path / "lake"
+    reader.export_parquet(folder, "kraken", "A", "1m")
+    code = (
+        "from ohlc_features import FeatureReader\n"
+        f"with FeatureReader.open('sqlite:///{tmp_path}/features.db') as reader:\n"
+        "    while True:\n"
+        "        print(flush=True)\n"
+        f"        reader.export_parquet({str(folder)!r}, 'kraken', None, '1m')\n"
+    )
+    for delay in (0.0, 0.003, 0.01, 0.02):
+        with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as process:
+            assert process.stdout is not None
+            process.stdout.readline()
+            time.sleep(delay)  # no synchronisation: where it is killed does not matter
+            process.kill()
+        assert sum(count for product, _, count in _lake(folder) if product == "A") == 3_000
+    reader.export_parquet(folder, "kraken", None, "1m")
+    assert sum(count for *_, count in _lake(folder)) == 6_000
+    assert [path.name for path in folder.rglob("*.part")] == []
+
+
+def test_incomplete_rows_are_left_out_unless_asked_for(stored: Stored) -> None:
+    reader = stored(candle(0), candle(1), candle(1, complete=False, revision=1))
+    assert _starts(reader.candles("kraken", None, "1m")) == [0]
+    everything = reader.candles("kraken", None, "1m", include_incomplete=True)
+    assert everything["complete"].to_list() == [True, False]
+
+
+def test_unknown_buy_volume_is_null_in_frames(stored: Stored) -> None:
+    reader = stored(*(candle(n, buy_volume=None) for n in range(2)), candle(2))
+    for frame in (reader.candles("kraken", None, "1m"), stored().candles("kraken", None, "1m")):
+        assert frame["buy_volume"].to_list() == [None, None, 1.102]
+    assert stored(candle(3, buy_volume=None)).latest("kraken", None, "1m")["buy_volume"][0] is None
+
+
+def test_reader_follows_a_store_that_was_made_again(stored: Stored, tmp_path: Path) -> None:
+    reader = stored(candle(0))
+    assert _starts(reader.latest("kraken", None, "1m")) == [0]
+    for path in tmp_path.glob("features.db*"):
+        path.unlink()
+    stored(candle(5))
+    assert _starts(reader.latest("kraken", None, "1m")) == [5]
+
+
+def test_reader_is_the_packages_own_name() -> None:
+    assert ohlc_features.FeatureReader is FeatureReader
 
 
 @pytest.mark.parametrize(

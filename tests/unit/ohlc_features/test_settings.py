@@ -5,7 +5,7 @@ import pytest
 from ohlc_core.errors import SettingsError
 from ohlc_core.service.settings import load
 from ohlc_features.settings import FeatureStoreSettings
-from ohlc_features.sql.url import store_url
+from ohlc_features.sql.url import shown_url, store_url
 
 
 def test_default_is_the_local_store_in_the_data_folder() -> None:
@@ -31,6 +31,28 @@ def test_url_of_no_readable_database_is_refused(url: str) -> None:
         load(FeatureStoreSettings, feature_store_url=url)
     assert "secret" not in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://user:pa@secret@db.example.com/features",
+        "postgresql://user:secret/features",
+        "postgresql://user:top:secret@db/features?password=secret@x",
+        "mysql://db/features?password=secret",
+        "postgresql://db?password=secret",
+    ],
+)
+def test_password_that_is_not_encoded_or_in_the_query_is_never_shown(url: str) -> None:
+    with pytest.raises(SettingsError, match="FEATURE_STORE_URL") as caught:
+        load(FeatureStoreSettings, feature_store_url=url)
+    assert "secret" not in str(caught.value)
+
+
+def test_encoded_password_is_taken_and_not_shown() -> None:
+    url = store_url("postgresql://user:p%40ss%2Fw%3Fd@db.example.com/features?sslmode=require")
+    assert url.password == "p@ss/w?d"
+    assert shown_url(url) == "postgresql+psycopg://user:***@db.example.com/features"
 
 
 @pytest.mark.parametrize("missing", ["hopsworks_api_key", "hopsworks_project_name"])
