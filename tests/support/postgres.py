@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import pytest
 
 from support.wait import wait_until
@@ -26,7 +27,7 @@ def _program(name: str) -> str:
     return found
 
 
-def _user() -> str | None:
+def postgres_user() -> str | None:
     """Return whom to run as: Postgres refuses root."""
     if os.getuid() != 0:
         return None
@@ -67,6 +68,20 @@ class PostgresServer:
                 self._process.wait()
             self._process = None
 
+    @contextmanager
+    def silent(self) -> Iterator[None]:
+        """Let it keep every connection open and answer nothing, as on a machine that hangs."""
+        assert self._process is not None
+        processes = [psutil.Process(self._process.pid)]
+        processes += processes[0].children(recursive=True)
+        for each in processes:
+            each.suspend()
+        try:
+            yield
+        finally:
+            for each in processes:
+                each.resume()
+
     def _answers(self) -> bool:
         assert self._process is not None
         assert self._process.poll() is None, (self._folder / "log").read_text()
@@ -82,7 +97,7 @@ class PostgresServer:
 @contextmanager
 def postgres_server() -> Iterator[PostgresServer]:
     """Run a new, empty server; the test is skipped where Postgres is not installed."""
-    initdb, user = _program("initdb"), _user()
+    initdb, user = _program("initdb"), postgres_user()
     folder = Path(tempfile.mkdtemp(prefix="postgres-test-"))
     try:
         if user is not None:
