@@ -1,6 +1,10 @@
 """What the producer counts, for Prometheus. Products are labelled as the exchange names them."""
 
-from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge
+from collections.abc import Iterable
+
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
+
+from ohlc_core.service.freshness import FRESHNESS_BUCKETS
 
 
 class Metrics:
@@ -43,4 +47,26 @@ class Metrics:
         self.clock_offset_seconds = gauge(
             "exchange_clock_offset_seconds", "The exchange's clock minus this machine's"
         )
+        self.append_delay = Histogram(
+            "trade_producer_append_delay_seconds",
+            "A sample of live trades: from the event to the broker's acknowledgement",
+            buckets=FRESHNESS_BUCKETS,
+            registry=registry,
+        )
+        self.last_trade = gauge(
+            "last_trade_timestamp_seconds", "Event time of the last trade appended", "product"
+        )
         self.current = gauge("product_current", "1: no gap, none suspected", "product")
+
+    def show_known_labels(self, products: Iterable[str]) -> None:
+        """Let the counters of these products begin at 0, so that their first event shows."""
+        for product in products:
+            for counter in (
+                self.queued,
+                self.gaps_unresolved,
+                self.ids_unresolved,
+                self.watermarks,
+            ):
+                counter.labels(product)
+            for source in ("websocket", "rest"):
+                self.trades_in.labels(product, source)

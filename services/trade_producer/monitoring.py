@@ -40,6 +40,7 @@ class Monitoring:
         self.malformed = understanding.malformed
         self.decided = understanding.decided
         self._understanding = understanding
+        metrics.show_known_labels(settings.product_ids)
         health = self._health = runtime.health
         self._status = runtime.status
         self._metrics = metrics
@@ -91,10 +92,15 @@ class Monitoring:
         problem = self._understanding.problem()
         if not problem:
             self._health.progress("understanding")
-        self._report(feed, writer, reports, problem)
+        self._report(now, feed, writer, reports, problem)
 
     def _report(
-        self, feed: Feed, writer: TopicWriter, reports: Sequence[FlowReport], problem: str
+        self,
+        now: float,
+        feed: Feed,
+        writer: TopicWriter,
+        reports: Sequence[FlowReport],
+        problem: str,
     ) -> None:
         """Renew what ``/status`` says."""
         behind = [report.product_id for report in reports if not report.is_current]
@@ -107,7 +113,7 @@ class Monitoring:
         else:
             self._status.say("live", f"Live: {len(reports)} products, nothing missing")
         self._status.progress(
-            products={report.product_id: _product(report) for report in reports},
+            products={report.product_id: _product(report, now) for report in reports},
             unacknowledged_records=writer.queued,
             reconnects=feed.reconnects,
         )
@@ -130,6 +136,8 @@ class Monitoring:
         product, metrics = report.product_id, self._metrics
         metrics.buffered.labels(product).set(report.buffered)
         metrics.current.labels(product).set(report.is_current)
+        if report.position is not None:
+            metrics.last_trade.labels(product).set(report.position.timestamp_us / 1e6)
         for name, value in report.counts.items():
             counted = (name, product)
             counter: Counter = getattr(metrics, name)
@@ -137,12 +145,22 @@ class Monitoring:
             self._counted[counted] = value
 
 
-def _product(report: FlowReport) -> dict[str, object]:
-    position = report.position
+def _product(report: FlowReport, now: float) -> dict[str, object]:
+    position, gap = report.position, report.open_gap
     return {
         "last_trade_id": None if position is None else position.trade_id,
         "last_trade_us": None if position is None else position.timestamp_us,
         "waiting_trades": report.buffered,
         "is_current": report.is_current,
         "state": report.state,
+        "open_gap": None
+        if gap is None
+        else {
+            "after_id": gap.after_id,
+            "until_id": gap.until_id,
+            "open_seconds": round(now - gap.since, 1),
+            "attempts": gap.attempts,
+            "max_attempts": gap.max_attempts,
+            "next_try_seconds": round(max(0.0, gap.next_try - now), 1),
+        },
     }

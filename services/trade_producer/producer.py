@@ -46,6 +46,8 @@ from trade_producer.topic_writer import TopicWriter
 
 _TAKE_SECONDS = 0.05
 _TICK_SECONDS = 0.05
+# Readers call a topic stalled that does not grow for some seconds longer than this.
+_SIGN_OF_LIFE_SECONDS = 3.0
 _FLUSH_SECONDS = 5.0
 # No exchange's clock is further ahead of this machine's than this.
 _MAX_AHEAD_US = 86_400_000_000
@@ -147,11 +149,9 @@ class LiveProducer:
             self._flows[product].suspect_missing()
         if self._has_begun or self._begin(now):
             self._ask_history(now)
-            self._append_watermarks()
+            self._append_watermarks(now)
         self._monitoring.note(now, self._flows.values(), self._inbox, self._writer, self._feed)
-        self._monitoring.note_clock(
-            self._clock.estimate_us(monotonic_us()), time.time_ns() // 1_000
-        )
+        self._note_clock(self._clock.estimate_us(monotonic_us()), time.time_ns() // 1_000)
 
     # --- what the exchange sent ---------------------------------------------------------------
 
@@ -295,14 +295,29 @@ class LiveProducer:
             self._unknown_product(flow, str(end.error))
         self._append(flow, flow.ended(end, time.monotonic()))
 
-    def _append_watermarks(self) -> None:
+    def _append_watermarks(self, now: float) -> None:
         certain_us = self._clock.certain_us(self._heard_us)
         if certain_us is None:
             return
+        if now - self._writer.appended_at > _SIGN_OF_LIFE_SECONDS:
+            self._append_sign_of_life(certain_us)
         for flow in self._flows.values():
             due_us = flow.watermark_due(certain_us)
             if due_us is not None:
                 self._encoder.watermark(flow.key, due_us)
+
+    def _note_clock(self, exchange_us: int | None, local_us: int) -> None:
+        self._monitoring.note_clock(exchange_us, local_us)
+        if exchange_us is not None:
+            self._encoder.delay.clock_offset_us = exchange_us - local_us
+
+    def _append_sign_of_life(self, certain_us: int) -> None:
+        """Append the watermark of one product, so that a quiet market is no standstill."""
+        for flow in self._flows.values():
+            now_us = flow.watermark_now(certain_us)
+            if now_us is not None:
+                self._encoder.watermark(flow.key, now_us)
+                return
 
     def _finish(self) -> None:
         logger.info("stopping: flushing {} records", self._writer.queued)

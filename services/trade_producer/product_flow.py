@@ -41,6 +41,24 @@ class Patience(NamedTuple):
     accepts_jumps: bool = False
 
 
+class OpenGap(NamedTuple):
+    """Trades that are missing and that history is asked for.
+
+    Attributes:
+        after_id: the last id before them; "" before the first trade.
+        until_id: the first id behind them; None: up to the newest trade.
+        since, next_try: monotonic seconds.
+        attempts, max_attempts: of the answers without them.
+    """
+
+    after_id: str
+    until_id: str | None
+    since: float
+    attempts: int
+    max_attempts: int
+    next_try: float
+
+
 class FlowReport(NamedTuple):
     """How one product stands.
 
@@ -52,6 +70,7 @@ class FlowReport(NamedTuple):
         buffered: trades that wait behind a gap.
         counts: what was counted since the start, by the name of its metric.
         refusal: why the exchange refuses the product (delisted); "": it does not.
+        open_gap: what history is asked for; None: nothing.
     """
 
     product_id: str
@@ -61,6 +80,7 @@ class FlowReport(NamedTuple):
     buffered: int
     counts: dict[str, int]
     refusal: str
+    open_gap: OpenGap | None
 
 
 class ProductFlow:
@@ -135,6 +155,7 @@ class ProductFlow:
                 "id_restarts": stream.restarts,
             },
             self._refusal,
+            self._open_gap(),
         )
 
     # --- the connection -----------------------------------------------------------------------
@@ -242,6 +263,28 @@ class ProductFlow:
         if due_us is not None:
             self._watermarks.reach(due_us)
         return due_us
+
+    def watermark_now(self, certain_us: int) -> int | None:
+        """Return a watermark of this moment, a sign of life where nothing is traded."""
+        if not (self._is_subscribed and self._stream.is_current):
+            return None
+        now_us = self._watermarks.now_us(certain_us)
+        if now_us is not None:
+            self._watermarks.reach(now_us)
+        return now_us
+
+    def _open_gap(self) -> OpenGap | None:
+        missing = self._stream.missing
+        if missing is None or self._missing_since is None:
+            return None
+        return OpenGap(
+            "" if missing.after is None else missing.after.trade_id,
+            None if missing.until_id is None else str(missing.until_id),
+            self._missing_since,
+            self._attempts,
+            self._patience.attempts,
+            self._retry_at,
+        )
 
     # --- how ----------------------------------------------------------------------------------
 

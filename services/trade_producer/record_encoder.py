@@ -3,6 +3,7 @@
 from ohlc_core.domain.trade import ProductKey
 from ohlc_core.messages.codec import encode, encode_trades
 from ohlc_core.messages.records import DeadLetter, GapMessage, StartMessage, WatermarkMessage
+from trade_producer.append_delay import AppendDelay
 from trade_producer.metrics import Metrics
 from trade_producer.notices import Sampler
 from trade_producer.stream_outputs import Append, Begin, Gap, Output, Reject
@@ -19,6 +20,7 @@ class RecordEncoder:
     def __init__(self, writer: TopicWriter, metrics: Metrics) -> None:
         self._writer = writer
         self._metrics = metrics
+        self.delay = AppendDelay(metrics.append_delay)
         self._sampler = Sampler(_MAX_LETTERS)
 
     def append(self, key: ProductKey, outputs: list[Output], known_us: int, address: str) -> None:
@@ -69,7 +71,9 @@ class RecordEncoder:
         for begin in range(0, len(trades), _MAX_TRADES):
             part = trades[begin : begin + _MAX_TRADES]
             value = encode_trades(key.exchange, key.product_id, output.source, part)
-            self._writer.append(key, value, part[-1].timestamp_us, len(part))
+            event_us = part[-1].timestamp_us
+            probe = self.delay.probe(event_us) if output.source == "websocket" else None
+            self._writer.append(key, value, event_us, len(part), probe)
         self._metrics.queued.labels(key.product_id).inc(len(trades))
         return trades[-1].timestamp_us
 

@@ -36,6 +36,7 @@ _MAX_AHEAD_MS = 1_800_000
 
 
 Acknowledged = Callable[[int], None]
+Delivered = Callable[[KafkaError | None, Message], None]
 
 
 class TopicWriter:
@@ -48,6 +49,9 @@ class TopicWriter:
         stop: ends waits for room in the queue.
         on_acknowledged: gets how many trades each acknowledged record held.
         now_ms: wall clock, only to keep timestamps acceptable to the broker.
+
+    Attributes:
+        appended_at: monotonic seconds of the last record of the ``trades`` topic.
     """
 
     def __init__(
@@ -67,6 +71,7 @@ class TopicWriter:
         self._stop = stop
         self._on_acknowledged = on_acknowledged
         self._now_ms = now_ms
+        self.appended_at = 0.0
         self._progressed = False
         self._in_transaction_since: float | None = None
         self._callbacks: dict[int, Callable[[KafkaError | None, Message], None]] = {}
@@ -102,15 +107,33 @@ class TopicWriter:
                 return
         raise StoppedError("stopped while waiting for the broker's transactions")
 
-    def append(self, key: ProductKey, value: bytes, event_us: int, trades: int = 0) -> None:
+    def append(
+        self,
+        key: ProductKey,
+        value: bytes,
+        event_us: int,
+        trades: int = 0,
+        acknowledged: Callable[[], None] | None = None,
+    ) -> None:
         """Queue a record of the ``trades`` topic; wait while the queue is full.
+
+        Args:
+            key: the product.
+            value: the record.
+            event_us: its event time.
+            trades: how many trades it holds.
+            acknowledged: called when the broker has it.
 
         Raises:
             AppendFailedError: an earlier append failed, or stop was set while waiting.
         """
         # Where the exchange's clock is far ahead, the record's stamp must still be acceptable.
         timestamp_ms = max(0, min(event_us // 1_000, self._now_ms() + _MAX_AHEAD_MS))
-        self._produce(self._names.trades, str(key), value, timestamp_ms, trades)
+        callback = self._callback(trades)
+        if acknowledged is not None:
+            callback = _followed_by(acknowledged, callback)
+        self._produce(self._names.trades, str(key), value, timestamp_ms, callback)
+        self.appended_at = time.monotonic()
 
     def dead_letter(self, exchange: str, value: bytes) -> None:
         """Queue a record of the dead-letter topic.
@@ -118,7 +141,7 @@ class TopicWriter:
         Raises:
             AppendFailedError: as `append`.
         """
-        self._produce(self._names.trades_dlq, exchange, value, self._now_ms(), 0)
+        self._produce(self._names.trades_dlq, exchange, value, self._now_ms(), self._callback(0))
 
     def poll(self) -> None:
         """Serve acknowledgements; commit the transaction at its time.
@@ -156,9 +179,11 @@ class TopicWriter:
         progressed, self._progressed = self._progressed, False
         return progressed
 
-    def _produce(self, topic: str, key: str, value: bytes, timestamp_ms: int, trades: int) -> None:
+    def _produce(
+        self, topic: str, key: str, value: bytes, timestamp_ms: int, callback: Delivered
+    ) -> None:
         self._begin()
-        self._producer.send(topic, key, value, timestamp_ms, self._callback(trades))
+        self._producer.send(topic, key, value, timestamp_ms, callback)
 
     def _give_up_when_stopped(self) -> None:
         if self._stop.is_set():
@@ -212,6 +237,15 @@ class TopicWriter:
             )
         else:
             logger.debug("broker: {}", error.str())
+
+
+def _followed_by(acknowledged: Callable[[], None], callback: Delivered) -> Delivered:
+    def both(error: KafkaError | None, message: Message) -> None:
+        callback(error, message)
+        if error is None:
+            acknowledged()
+
+    return both
 
 
 def _config(transactional_id: str) -> ClientConfig:

@@ -4,6 +4,9 @@ from collections.abc import Sequence
 
 from ohlc_core.domain.interval import Interval
 
+# Trades of a moment come within this time.
+_SETTLE_US = 1_000_000
+
 
 class Watermarks:
     """The rule of watermarks for one product.
@@ -26,6 +29,16 @@ class Watermarks:
         """A trade or a watermark of this time is in the topic."""
         if self._reached_us is None or event_us > self._reached_us:
             self._reached_us = event_us
+
+    def now_us(self, certain_us: int) -> int | None:
+        """Return a watermark of this moment, whether or not a boundary has passed.
+
+        It closes no window earlier than `due_us` does.
+        """
+        watermark = certain_us - _SETTLE_US
+        if self._reached_us is None or watermark <= self._reached_us:
+            return None
+        return watermark
 
     def due_us(self, certain_us: int) -> int | None:
         """Return the watermark to append, or None when event time needs no help.

@@ -61,3 +61,11 @@ def test_a_new_beginning_closes_nothing_before_it() -> None:
     fresh.begin(10 * MINUTE)
     assert fresh.due_us(10 * MINUTE + 5 * S) is None
     assert fresh.due_us(11 * MINUTE + S) == 11 * MINUTE + S
+
+
+def test_sign_of_life_needs_no_boundary_and_closes_no_window_early() -> None:
+    watermarks = Watermarks([Interval.parse("1m")], 1_000_000)
+    watermarks.reach(121_000_000)
+    assert watermarks.due_us(130_000_000) is None
+    assert watermarks.now_us(130_000_000) == 129_000_000
+    assert watermarks.now_us(120_500_000) is None
