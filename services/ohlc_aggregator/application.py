@@ -25,7 +25,7 @@ with warnings.catch_warnings():
     from quixstreams.state import State
 
 from ohlc_aggregator.checkpoint import ProductCache
-from ohlc_aggregator.metrics import CONSUMER_LAG, Counts, show_known_labels
+from ohlc_aggregator.metrics import BASE_INTERVAL, CONSUMER_LAG, Counts, show_known_labels
 from ohlc_aggregator.records import Origin, Outgoing, RecordReader
 from ohlc_aggregator.settings import AggregatorSettings
 
@@ -84,6 +84,7 @@ def build(settings: AggregatorSettings, runtime: Runtime) -> Application:
     """Return the application, ready to run. Its topics must exist."""
     is_live = not settings.run_id
     show_known_labels(settings.ohlc_intervals)
+    BASE_INTERVAL.set(settings.rules.intervals[0].us / 1e6)
     counts = Counts(settings.ohlc_intervals, now_us if is_live else None)
     if is_live:
         runtime.health.expect(_DATA, _DATA_SECONDS, from_first=True)

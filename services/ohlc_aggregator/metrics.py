@@ -30,6 +30,7 @@ GAPS = Counter("ohlc_gaps_total", "Gap records read", _PRODUCT)
 DEAD_LETTERS = Counter("ohlc_dead_letters_total", "Rejected messages and trades", ["reason"])
 OPEN_WINDOWS = Gauge("ohlc_open_windows", "Windows with trades that have not closed")
 PRODUCTS = Gauge("ohlc_products", "Products this instance has seen since it started")
+BASE_INTERVAL = Gauge("ohlc_base_interval_seconds", "The shortest interval of the candles")
 WATERMARK = Gauge(
     "ohlc_watermark_timestamp_seconds", "Event time the product has reached", _PRODUCT
 )

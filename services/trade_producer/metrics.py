@@ -68,5 +68,6 @@ class Metrics:
                 self.watermarks,
             ):
                 counter.labels(product)
+            self.rest_calls.labels("200")
             for source in ("websocket", "rest"):
                 self.trades_in.labels(product, source)

@@ -13,6 +13,7 @@ from types import FrameType
 from typing import NoReturn, TypeVar
 
 from loguru import logger
+from prometheus_client import REGISTRY
 
 from ohlc_core.errors import (
     FatalError as FatalError,  # noqa: PLC0414 - imported from here until all have moved
@@ -22,6 +23,7 @@ from ohlc_core.service.clean_text import clean
 from ohlc_core.service.command_line import answer
 from ohlc_core.service.garbage import collect_rarely
 from ohlc_core.service.health import Health
+from ohlc_core.service.health_metrics import add_health
 from ohlc_core.service.http_server import serve
 from ohlc_core.service.logs import configure_logs
 from ohlc_core.service.setting_groups import ObservabilitySettings
@@ -111,6 +113,7 @@ def _serve_metrics(settings: ObservabilitySettings, runtime: Runtime) -> None:
             f"METRICS_PORT was {settings.metrics_port} ({error.strerror}); "
             "allowed: a free port, or 0 for any"
         ) from None
+    add_health(REGISTRY, runtime.health, runtime.status.service)
     logger.info(
         "metrics and health at http://{}:{}/", settings.metrics_host, server.server_address[1]
     )

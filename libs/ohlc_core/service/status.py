@@ -19,12 +19,12 @@ class Status:
 
     Values must be what JSON has. A value is replaced as a whole, never changed in place.
 
-    Args:
+    Attributes:
         service: its console script's name.
     """
 
     def __init__(self, service: str = "") -> None:
-        self._service = service
+        self.service = service
         self._version = __version__
         self._started_at = _now()
         self._works_on: dict[str, Any] = {}
@@ -64,7 +64,7 @@ class Status:
             )
             state, sentence = "stalled", f"Stalled: no progress of {silent}. {sentence}"
         return {
-            "service": self._service,
+            "service": self.service,
             "version": self._version,
             "pid": os.getpid(),
             "host": socket.gethostname(),

@@ -11,10 +11,12 @@ from prometheus_client import REGISTRY, CollectorRegistry
 import feature_writer.metrics
 import ohlc_aggregator.metrics
 import trade_replayer.progress
+from ohlc_core.service.health import Health
+from ohlc_core.service.health_metrics import add_health
 from trade_producer.metrics import Metrics
 
 _DOCKER = Path(__file__).resolve().parents[3] / "docker"
-_OURS = re.compile(r"\b((?:trade_producer|ohlc|feature_writer|replayer)_[a-z0-9_]+)")
+_OURS = re.compile(r"\b((?:trade_producer|ohlc|feature_writer|replayer|service)_[a-z0-9_]+)")
 _MODULES = (feature_writer.metrics, ohlc_aggregator.metrics, trade_replayer.progress)
 
 
@@ -23,6 +25,7 @@ def exposed() -> set[str]:
     """Every sample name the services can expose, with the suffixes of its type."""
     producer = CollectorRegistry()
     Metrics(producer)
+    add_health(producer, Health(), "trade-producer")
     suffixes = {
         "counter": ("_total",),
         "gauge": ("",),
