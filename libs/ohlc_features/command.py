@@ -15,15 +15,23 @@ from ohlc_features.errors import StoreError
 from ohlc_features.reading.reader import FeatureReader, candle_range
 from ohlc_features.settings import FeatureStoreSettings
 
+#: First words that are about feature groups: `ohlc_features.group_command`.
+_GROUP_COMMANDS = ("list", "describe", "stats", "check", "build")
+
 _EPILOG = """
 Which store: FEATURE_STORE, FEATURE_STORE_URL, FEATURE_GROUP_NAME, FEATURE_GROUP_VERSION and the
 HOPSWORKS_* settings, as for the feature writer. Exit codes: 0 printed, 2 wrong arguments or
 settings, 1 the store could not be read, or has nothing of that name.
+
+Feature groups: features list | describe GROUP | stats GROUP | check FILE | build [FILE]
 """
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Print or export features, and exit."""
+    given = sys.argv[1:] if arguments is None else arguments
+    if given and given[0] in _GROUP_COMMANDS:
+        sys.exit(_run_group_command(given))
     parser = _parser()
     options = parser.parse_args(arguments)
     if options.what == "latest" and options.format == "parquet":
@@ -34,15 +42,38 @@ def main(arguments: list[str] | None = None) -> None:
     sys.exit(_run(options))
 
 
+def _run_group_command(arguments: list[str]) -> int:
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    from ohlc_features.group_command import run
+
+    try:
+        if arguments[0] != "check" and "--url" not in arguments:
+            _find_store()
+        return run(arguments)
+    except (StoreError, OSError) as error:
+        sys.stderr.write(f"features: {error}\n")
+        return 1
+    except SettingsError as error:
+        sys.stderr.write(f"features: {error}\n")
+        return 2
+
+
+def _find_store() -> None:
+    """Read the store of a pipeline that runs here, where no setting names another."""
+    if note := use_running_store(load(FeatureStoreSettings).model_fields_set):
+        sys.stderr.write(f"{note}\n")
+
+
 def _run(options: argparse.Namespace) -> int:
     products = _products(options)
     try:
-        if not options.url and (
-            note := use_running_store(load(FeatureStoreSettings).model_fields_set)
-        ):
-            sys.stderr.write(f"{note}\n")
+        if not options.url:
+            _find_store()
         with FeatureReader.open(options.url) as reader:
-            if options.what == "latest":
+            if options.group:
+                frame = _group_rows(reader, options, products)
+            elif options.what == "latest":
                 frame = reader.latest(options.exchange, products, options.interval)
             else:
                 frame = reader.candles(
@@ -66,6 +97,23 @@ def _run(options: argparse.Namespace) -> int:
         sys.stderr.write(f"features: {error}\n")
         return 1
     return 0
+
+
+def _group_rows(
+    reader: FeatureReader, options: argparse.Namespace, products: list[str] | None
+) -> pl.DataFrame:
+    frame = reader.features(
+        options.group,
+        options.exchange,
+        products,
+        options.interval,
+        start=options.start,
+        end=options.end,
+        include_incomplete=options.include_incomplete,
+    )
+    if options.what == "latest":
+        return frame.group_by("product_id", maintain_order=True).tail(1)
+    return frame
 
 
 def _products(options: argparse.Namespace) -> list[str] | None:
@@ -114,7 +162,7 @@ def _table(frame: pl.DataFrame, rows: int) -> str:
     shown = (
         frame.tail(rows)
         .with_columns(pl.col("window_start", "window_end").dt.strftime("%Y-%m-%d %H:%M:%S"))
-        .drop("exchange", "candle_interval", "first_trade_id", "last_trade_id")
+        .drop("exchange", "candle_interval", "first_trade_id", "last_trade_id", strict=False)
     )
     with pl.Config(
         tbl_rows=-1,
@@ -135,6 +183,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "what", choices=["latest", "candles"], help="newest rows (online) or the history (offline)"
     )
+    parser.add_argument("--group", default="", help="rows of this feature group, not candles")
     parser.add_argument("--exchange", default="kraken", help="default: kraken")
     parser.add_argument("--product", default="", help="comma-separated; default: all")
     parser.add_argument("--interval", default="1m", help="default: 1m")

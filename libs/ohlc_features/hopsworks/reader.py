@@ -9,7 +9,8 @@ import polars as pl
 from ohlc_features.errors import StoreError, StoreRejectedError
 from ohlc_features.hopsworks.errors import hopsworks_error
 from ohlc_features.reading.frames import feature_frame
-from ohlc_features.reading.source import CandleRange, Span
+from ohlc_features.reading.groups import StoredFeature, StoredGroup
+from ohlc_features.reading.source import CandleRange, LatestRow, Span
 from ohlc_features.schema import ONLINE_KEY
 from ohlc_features.settings import FeatureStoreSettings
 
@@ -105,6 +106,18 @@ class HopsworksSource:
             f"what Hopsworks holds of {exchange}:{product_id} is not looked up, because that would "
             "read all of it; set FROM_DAY and TO_DAY"
         )
+
+    def definitions(self) -> list[StoredFeature]:
+        """Return none: which feature groups there are, Hopsworks itself shows."""
+        return []
+
+    def feature_rows(self, group: StoredGroup, wanted: CandleRange) -> pl.DataFrame:
+        """Refuse: no group was found by `definitions`."""
+        raise StoreRejectedError(f"{group.table} is read with Hopsworks' own client")
+
+    def latest_feature_row(self, group: StoredGroup, wanted: CandleRange) -> LatestRow | None:
+        """Refuse: no group was found by `definitions`."""
+        raise StoreRejectedError(f"{group.table} is read with Hopsworks' own client")
 
     def close(self) -> None:
         """Log out."""

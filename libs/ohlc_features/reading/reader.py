@@ -14,6 +14,8 @@ from ohlc_features.factory import open_reading
 from ohlc_features.reading.as_of import KNOWN_AT, join_as_of, label_moments
 from ohlc_features.reading.frames import TIME
 from ohlc_features.reading.grid import fill_grid
+from ohlc_features.reading.group_reader import GroupReading
+from ohlc_features.reading.groups import find_group
 from ohlc_features.reading.served import newest_over_time
 from ohlc_features.reading.source import CandleRange, CandleSource
 from ohlc_features.reading.times import Moment, moment_ms, span_ms
@@ -30,7 +32,7 @@ Labels = Union[pl.DataFrame, "pd.DataFrame"]
 DELIVERY_MS = 1_000
 
 
-class FeatureReader:
+class FeatureReader(GroupReading):
     """Reads candles as features; the same calls for every store.
 
     Frames are polars'; ``.to_pandas()`` makes them pandas'. Their columns and types are
@@ -45,6 +47,7 @@ class FeatureReader:
 
     def __init__(self, source: CandleSource, delay_ms: int | None = None) -> None:
         self._source = source
+        self._range = candle_range
         self._delay_ms = default_delay_ms() if delay_ms is None else delay_ms
 
     @classmethod
@@ -112,6 +115,7 @@ class FeatureReader:
         max_age: timedelta | None = None,
         delay: timedelta | int | None = None,
         served: bool = False,
+        group: str | None = None,
     ) -> pl.DataFrame:
         """Return ``labels``, in their order, each with the newest candle known at its moment.
 
@@ -132,10 +136,14 @@ class FeatureReader:
             served: whether to join exactly what `latest` returned at each moment, by the times at
                 which rows were stored and replaced: what a model was served, late or corrected
                 rows included. A backfilled row was served from the backfill on. Without ``delay``.
+            group: the feature group whose complete rows are joined instead of candles.
 
         Raises:
             ValueError: the labels cannot be used, or ``delay`` is given together with ``served``.
+            StoreRejectedError: there is no such group.
         """
+        if served and group is not None:
+            raise ValueError("served=True is for candles: the times of feature rows are not kept")
         if served and delay is not None:
             raise ValueError("served=True knows when each row could be read; leave delay out")
         frame = _polars(labels)
@@ -148,7 +156,7 @@ class FeatureReader:
             known = newest_over_time(self._source.versions(wanted))
         else:
             delay_ms = self._delay_ms if delay is None else span_ms(delay, "delay")
-            known = self._known_between(wanted, moments - delay_ms, max_age).with_columns(
+            known = self._known_between(wanted, moments - delay_ms, max_age, group).with_columns(
                 (pl.col("window_end") + pl.duration(milliseconds=delay_ms)).alias(KNOWN_AT)
             )
         kept = known.drop("exchange", "candle_interval")
@@ -160,9 +168,18 @@ class FeatureReader:
         return joined if columns is None or "window_end" in columns else joined.drop("window_end")
 
     def _known_between(
-        self, wanted: CandleRange, moments: pl.Series, max_age: timedelta | None
+        self,
+        wanted: CandleRange,
+        moments: pl.Series,
+        max_age: timedelta | None,
+        group: str | None,
     ) -> pl.DataFrame:
         """Return what had ended at any of the moments, and little more."""
+        if group is not None:
+            found = find_group(self._source.definitions(), group)
+            last = moments.max()
+            end_ms = 0 if last is None else int(last)  # type: ignore[arg-type]
+            return self._source.feature_rows(found, wanted._replace(end_ms=end_ms))
         if moments.is_empty():
             return self._source.history(wanted._replace(end_ms=0))
         first, last = int(moments.min()), int(moments.max())  # type: ignore[arg-type]

@@ -1,8 +1,11 @@
 """What a store must provide for the reader."""
 
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 import polars as pl
+
+from ohlc_features.reading.groups import StoredFeature, StoredGroup
 
 
 class CandleRange(NamedTuple):
@@ -28,6 +31,14 @@ class Span(NamedTuple):
 
     first_ms: int
     end_ms: int
+
+
+class LatestRow(NamedTuple):
+    """The newest row of a feature group: when its window ended, its values, whether complete."""
+
+    window_end_ms: int
+    values: Sequence[float | None]
+    complete: bool
 
 
 class CandleSource(Protocol):
@@ -60,6 +71,15 @@ class CandleSource(Protocol):
 
     def keys(self) -> pl.DataFrame:
         """Return which ``exchange``, ``product_id`` and ``candle_interval`` have a newest row."""
+
+    def definitions(self) -> list[StoredFeature]:
+        """Return the features of every group that was written to the store."""
+
+    def feature_rows(self, group: StoredGroup, wanted: CandleRange) -> pl.DataFrame:
+        """Return a group's rows of the range, in the order of product and time."""
+
+    def latest_feature_row(self, group: StoredGroup, wanted: CandleRange) -> LatestRow | None:
+        """Return the newest row of the range's one product, or None."""
 
     def close(self) -> None:
         """Close the connections."""

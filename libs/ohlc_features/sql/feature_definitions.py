@@ -9,7 +9,7 @@ import struct
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, MetaData, Table, delete, func, insert, inspect, select, update
+from sqlalchemy import Connection, MetaData, Table, delete, insert, inspect, select, update
 
 from ohlc_features.define.group import DefinitionError
 from ohlc_features.define.loading import DefinedGroup
@@ -135,9 +135,8 @@ class FeatureDefinitions:
     def _check_sample(
         self, connection: Connection, defined: DefinedGroup, tables: GroupTables
     ) -> None:
-        history = tables.history
-        c = history.c
-        newest = select(history).where(c.complete).order_by(c.window_end.desc()).limit(_SAMPLE_ROWS)
+        latest = tables.latest
+        newest = select(latest).where(latest.c.complete).limit(_SAMPLE_ROWS)
         for row in connection.execute(newest).mappings():
             span = Span(row["window_end"], row["window_end"] + 1)
             scope = Scope(connection, row["exchange"], row["candle_interval"])
@@ -156,7 +155,7 @@ class FeatureDefinitions:
 def _has_rows(connection: Connection, table: Table) -> bool:
     if not inspect(connection).has_table(table.name):
         return False
-    return bool(connection.execute(select(func.count()).select_from(table).limit(1)).scalar())
+    return connection.execute(select(table.c.window_start).limit(1)).first() is not None
 
 
 def _is_same(stored: Any, computed: float) -> bool:  # noqa: ANN401 - a driver's double or None

@@ -5,8 +5,10 @@ from typing import NamedTuple
 from sqlalchemy import Dialect, Table
 
 from ohlc_features.reading.frames import STAND_IN_FOR_NULL
+from ohlc_features.reading.groups import LEADING, StoredFeature, StoredGroup
 from ohlc_features.reading.source import CandleRange
 from ohlc_features.schema import COLUMNS, HISTORY_KEY, ONLINE_KEY, REPLACED_AT
+from ohlc_features.sql.feature_tables import DEFINITIONS
 from ohlc_features.sql.tables import FeatureTables
 
 
@@ -75,7 +77,34 @@ class Queries:
             f"SELECT {names} FROM {self._quoted(self._tables.latest)} ORDER BY {names}", ()
         )
 
+    def feature_rows(self, group: StoredGroup, wanted: CandleRange) -> Query:
+        """Rows of a feature group, with a stand-in for nulls, in the order of the key."""
+        features = (f"coalesce({each.feature}, 9e999) AS {each.feature}" for each in group.features)
+        if self._mark != "?":
+            features = (
+                f"coalesce({each.feature}, 'Infinity') AS {each.feature}" for each in group.features
+            )
+        columns = ", ".join((*LEADING, *features, "complete"))
+        rows = self._from(group.table, wanted, columns)
+        return rows._replace(text=f"{rows.text} ORDER BY {', '.join(HISTORY_KEY)}")
+
+    def latest_feature_row(self, group: StoredGroup, wanted: CandleRange) -> Query:
+        """The newest row of a feature group: window_end, its features, complete."""
+        columns = ", ".join(("window_end", *(each.feature for each in group.features), "complete"))
+        whatever = wanted._replace(start_ms=None, end_ms=None, include_incomplete=True)
+        return self._from(f"{group.table}_latest", whatever, columns)
+
+    def definitions(self) -> Query:
+        """The lines of ``feature_definitions``."""
+        names = ", ".join(StoredFeature._fields)
+        return Query(
+            f"SELECT {names} FROM {DEFINITIONS} ORDER BY feature_group, version, feature", ()
+        )
+
     def _rows(self, table: Table, wanted: CandleRange, columns: str) -> Query:
+        return self._from(self._quoted(table), wanted, columns)
+
+    def _from(self, table: str, wanted: CandleRange, columns: str) -> Query:
         mark = self._mark
         conditions = [f"exchange = {mark}", f"candle_interval = {mark}"]
         values: list[object] = [wanted.exchange, wanted.interval]
@@ -91,7 +120,7 @@ class Queries:
             values.append(wanted.end_ms)
         if not wanted.include_incomplete:
             conditions.append("complete")
-        text = f"SELECT {columns} FROM {self._quoted(table)} WHERE {' AND '.join(conditions)}"
+        text = f"SELECT {columns} FROM {table} WHERE {' AND '.join(conditions)}"
         return Query(text, tuple(values))
 
 

@@ -6,8 +6,10 @@ import polars as pl
 from sqlalchemy import inspect
 from sqlalchemy.exc import SQLAlchemyError
 
+from ohlc_features.errors import StoreRejectedError
 from ohlc_features.reading.frames import TIME, feature_frame, frame_of_rows
-from ohlc_features.reading.source import CandleRange, Span
+from ohlc_features.reading.groups import StoredFeature, StoredGroup, group_frame
+from ohlc_features.reading.source import CandleRange, LatestRow, Span
 from ohlc_features.schema import ONLINE_KEY, REPLACED_AT
 from ohlc_features.sql.engine import open_engine, store_error
 from ohlc_features.sql.queries import Queries, Query
@@ -80,6 +82,25 @@ class LocalSource:
         """Return what has a newest row."""
         rows = self._rows(self._queries.keys())
         return pl.DataFrame(rows, schema=dict.fromkeys(ONLINE_KEY, pl.String), orient="row")
+
+    def definitions(self) -> list[StoredFeature]:
+        """Return the features of every group that was written to the store."""
+        try:
+            return [StoredFeature._make(row) for row in self._rows(self._queries.definitions())]
+        except StoreRejectedError as error:
+            if "no such table" in str(error) or "does not exist" in str(error):
+                return []
+            raise
+
+    def feature_rows(self, group: StoredGroup, wanted: CandleRange) -> pl.DataFrame:
+        """Return a group's rows of the range."""
+        return group_frame(self._frame(self._queries.feature_rows(group, wanted)), group)
+
+    def latest_feature_row(self, group: StoredGroup, wanted: CandleRange) -> LatestRow | None:
+        """Return the newest row of the range's one product."""
+        for end, *values, complete in self._rows(self._queries.latest_feature_row(group, wanted)):
+            return LatestRow(int(end), values, bool(complete))
+        return None
 
     def close(self) -> None:
         """Close the connections."""
