@@ -14,6 +14,7 @@ _ADAPTERS: Mapping[str, str] = {
     "coinbase": "ohlc_exchanges.coinbase.adapter:Coinbase",
     "binance": "ohlc_exchanges.binance.adapter:Binance",
     "bitstamp": "ohlc_exchanges.bitstamp.adapter:Bitstamp",
+    "okx": "ohlc_exchanges.okx.adapter:Okx",
 }
 
 #: The names EXCHANGE may have.

@@ -1,0 +1,1 @@
+"""OKX: everything of this exchange."""
