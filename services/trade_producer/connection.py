@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 
 import websocket
 
+from trade_producer.bounded_socket import BoundedWebSocket
+
 _PUT_SECONDS = 0.2
 _ABNF = websocket.ABNF
 
@@ -111,8 +113,7 @@ class Connection:
         self._frames = frames
         self._inbox = inbox
         self._silence = silence_seconds
-        # Text is checked by the decoder, so a broken frame costs itself and not the connection.
-        self._socket: Any = websocket.WebSocket(skip_utf8_validation=True)
+        self._socket: Any = BoundedWebSocket()
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"websocket-{number}", daemon=True)
 

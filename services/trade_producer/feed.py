@@ -33,6 +33,7 @@ from trade_producer.formatting import product_list
 from trade_producer.subscriptions import Refusals
 
 _ACK_SECONDS = 10.0
+_HANDSHAKE_SECONDS = 20.0
 _DRAIN_SECONDS = 2.0
 _MAINTENANCE_SECONDS = 5.0
 _MAX_BACKOFF_SECONDS = 60.0
@@ -180,7 +181,12 @@ class Feed:
 
     def _watch(self, link: _Link, now: float) -> None:
         if link.opened is None:
-            return  # the handshake has its own timeout
+            # Each read of the handshake has its own timeout; a server that drips passes all.
+            if now - link.started > _HANDSHAKE_SECONDS:
+                logger.warning("no handshake within {:g} s", _HANDSHAKE_SECONDS)
+                link.connection.drop()
+                link.started = now
+            return
         silent = now - link.heard
         if silent > self._adapter.silence_seconds and not self._inbox.waiting:
             logger.warning("no frame for {:.1f} s: the connection is dead", silent)

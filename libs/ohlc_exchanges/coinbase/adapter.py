@@ -5,6 +5,7 @@ opposite. Coinbase warns that messages can be dropped from ``matches`` and has e
 the newest trade's id (0 in recordings of 2019 and 2020, which tells nothing).
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import Any, Literal
@@ -47,9 +48,10 @@ from ohlc_exchanges.decoding import (
 from ohlc_exchanges.names import ProductNames
 from ohlc_exchanges.newest_first import DescendingHistory, IdPage
 from ohlc_exchanges.page_states import below_id_state
-from ohlc_exchanges.status import check_answer, words_of
+from ohlc_exchanges.status import check_answer, is_html, words_of
 
 _PAGE_LIMIT = 1_000
+_NAMES = re.compile(r"[A-Z0-9]+-[A-Z0-9]+")
 
 
 class _Row(msgspec.Struct):
@@ -160,15 +162,16 @@ class Coinbase(ExchangeAdapter):
             return [self._rejection(words)]
         raise ValueError(f"a frame of an undocumented type {head.type!r}")
 
-    def _rejection(self, words: str) -> SubscriptionRejected:
+    def _rejection(self, text: str) -> SubscriptionRejected:
         # One wrong product makes Coinbase refuse the whole request; its words name the product.
+        words = set(_NAMES.findall(text))
         named = next((p for p in self._names.all if native_name(p) in words), "")
-        is_unknown = "not a valid product" in words
-        return SubscriptionRejected(named if is_unknown else "", words, is_unknown)
+        is_unknown = bool(named) and ("not a valid product" in text or "delisted" in text)
+        return SubscriptionRejected(named if is_unknown else "", text, is_unknown)
 
     def check(self, response: Response) -> None:
         """Raise what a status stands for; 404 is an unknown product."""
-        if response.status == 404:
+        if response.status == 404 and not is_html(response):
             raise UnknownProductError(f"HTTP 404 {words_of(response)}")
         if response.status == 400 and b"product" in response.body.lower():
             raise UnknownProductError(f"HTTP 400 {words_of(response)}")
