@@ -60,6 +60,7 @@ class ComposeStack:
             "KAFKA_PORT_1": "0",
             "KAFKA_PORT_2": "0",
             "SIMULATOR_HOST_PORT": "0",
+            "SIMULATOR_CONTROL": "true",
             **settings,
         }
 

@@ -181,6 +181,7 @@ class Simulator:
 
 def start_simulator(**settings: Any) -> Simulator:
     """Start a simulator in a thread of this process."""
+    settings = {"simulator_control": True, **settings}
     thread = _Thread(load(SimulatorSettings, _env_file=None, **settings))
     addresses = thread.start()
     assert addresses.control is not None, "tests need simulator_control"
@@ -191,6 +192,7 @@ def start_simulator(**settings: Any) -> Simulator:
 
 def start_simulator_process(folder: Path, **settings: Any) -> Simulator:
     """Start the ``exchange-simulator`` command; its log is in ``folder``."""
+    settings = {"simulator_control": "true", **settings}
     environment = {name.upper(): _text(value) for name, value in settings.items()}
     script = start_script("exchange-simulator", folder, environment)
     line = script.wait_for_log("exchange-simulator ")

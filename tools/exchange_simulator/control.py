@@ -1,6 +1,8 @@
 """The control interface: faults, the clock, and the market's whole truth, for tests."""
 
 import json
+from collections.abc import Awaitable, Callable
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
@@ -11,6 +13,11 @@ from exchange_simulator.formatting import NS, fixed, rfc3339_us
 from exchange_simulator.market.market import Listing
 from exchange_simulator.market.trade_log import Row
 
+_Handler = Callable[[web.Request], Awaitable[web.Response]]
+
+#: Names of this machine: a page of another name that resolves here is refused.
+_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
+
 
 class Control:
     """The handlers below ``/control``."""
@@ -19,13 +26,13 @@ class Control:
         self._feed = feed
         self._board = board
         self.routes = [
-            web.get("/control/state", self._state),
-            web.get("/control/trades", self._trades),
-            web.post("/control/faults", self._order),
-            web.delete("/control/faults", self._clear),
-            web.post("/control/pause", self._pause),
-            web.post("/control/resume", self._resume),
-            web.post("/control/advance", self._advance),
+            web.get("/control/state", _guarded(self._state)),
+            web.get("/control/trades", _guarded(self._trades)),
+            web.post("/control/faults", _guarded(self._order)),
+            web.delete("/control/faults", _guarded(self._clear)),
+            web.post("/control/pause", _guarded(self._pause)),
+            web.post("/control/resume", _guarded(self._resume)),
+            web.post("/control/advance", _guarded(self._advance)),
         ]
 
     async def _state(self, request: web.Request) -> web.Response:
@@ -125,6 +132,24 @@ class Control:
                 name in connection.session.products for connection in self._feed.connections
             ),
         }
+
+
+def _guarded(handler: _Handler) -> _Handler:
+    """Return the handler behind checks that a web page open in a browser here cannot pass."""
+
+    async def checked(request: web.Request) -> web.Response:
+        host = urlsplit(f"//{request.headers.get('Host', '')}").hostname
+        if host not in _HOSTS:
+            return _refusal(403, f"Host was {host!r}; allowed: {', '.join(sorted(_HOSTS))}")
+        if "Origin" in request.headers:
+            return _refusal(403, "requests of web pages (with Origin) are refused")
+        if request.can_read_body and request.content_type != "application/json":
+            return _refusal(
+                415, f"Content-Type was {request.content_type!r}; allowed: application/json"
+            )
+        return await handler(request)
+
+    return checked
 
 
 def _truth(listing: Listing, row: Row, *, withheld: bool) -> str:

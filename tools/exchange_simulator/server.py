@@ -95,7 +95,14 @@ class SimulatorServer:
             application.router.add_get(path, self._rest(handler))
         if self._with_control:
             application.add_routes(Control(self._feed, self._board).routes)
+        # A websocket at any other path too, so that one address serves every protocol.
+        application.router.add_get("/{anything:.*}", self._elsewhere)
         return application
+
+    async def _elsewhere(self, request: web.Request) -> web.StreamResponse:
+        if request.headers.get("Upgrade", "").lower() == "websocket":
+            return await self._websocket(request)
+        raise web.HTTPNotFound
 
     # --- websocket -----------------------------------------------------------------------
 

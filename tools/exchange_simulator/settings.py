@@ -79,7 +79,9 @@ class SimulatorSettings(ObservabilitySettings):
         "live trades, e.g. 20/5000 (empty: none)",
     )
     simulator_control: bool = Field(
-        True, description="true: serve /control, which changes faults while it runs; false: do not"
+        False,
+        description="true: serve /control, which changes faults while it runs, to this machine "
+        "only; false: do not",
     )
 
     @field_validator("product_ids", "simulator_quiet_products")

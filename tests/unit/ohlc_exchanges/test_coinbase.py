@@ -179,3 +179,23 @@ def test_history_from_a_time_begins_at_or_before_its_first_trade(minute: int) ->
 def test_history_of_a_product_without_trades_is_empty() -> None:
     history = FakeHistory([], lambda _: 0)
     assert ids_of(list(Coinbase().pages_from_time("BTC/USD", 0, history))) == []
+
+
+def test_refusal_names_the_product_itself_and_no_other_that_ends_alike() -> None:
+    adapter = subscribed(Coinbase(), "BTC/USD", "WBTC/USD")
+    reason = "WBTC-USD is not a valid product"
+    frame = f'{{"type":"error","message":"Failed to subscribe","reason":"{reason}"}}'
+    (event,) = adapter.read_frame(frame)
+    assert isinstance(event, SubscriptionRejected)
+    assert (event.product_id, event.is_unknown_product) == ("WBTC/USD", True)
+
+
+def test_products_asked_for_again_keep_the_names_of_the_others() -> None:
+    adapter = subscribed(Coinbase(), "BTC/USD", "ETH/USD")
+    adapter.subscribe_frames(["ETH/USD"])
+    (seen,) = adapter.read_frame(
+        '{"type":"match","trade_id":10,"side":"sell","size":"1","price":"2",'
+        '"product_id":"BTC-USD","time":"2026-01-05T12:00:00Z"}'
+    )
+    assert isinstance(seen, TradesSeen)
+    assert seen.product_id == "BTC/USD"
