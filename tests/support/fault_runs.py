@@ -62,10 +62,11 @@ class RunPlan(NamedTuple):
         return f"seed {self.seed} {self.exchange} {self.guarantee} kills={self.kills} {names}"
 
 
-def plan_of(seed: int) -> RunPlan:
-    """Draw a run."""
+def plan_of(seed: int, exchange: str = "") -> RunPlan:
+    """Draw a run; of the given exchange, else of any."""
     draw = random.Random(f"run:{seed}")
-    exchange = draw.choice(EXCHANGES)
+    drawn = draw.choice(EXCHANGES)
+    exchange = exchange or drawn
     guarantee = "exactly-once" if draw.random() < 0.25 else "at-least-once"
     moments = sorted(draw.sample(range(20, _LIVE_TRADES - 60), draw.randint(2, 6)))
     faults = tuple({"fault": _fault(draw, exchange), "at_trades": moment} for moment in moments)
