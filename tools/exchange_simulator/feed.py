@@ -7,6 +7,7 @@ from typing import Literal
 
 from exchange_simulator.connection import Connection
 from exchange_simulator.faults.board import FaultBoard, Frame
+from exchange_simulator.faults.hostile import DEEP, HUGE
 from exchange_simulator.faults.model import (
     Drop,
     Fault,
@@ -207,6 +208,10 @@ class Feed:
             return _BINARY
         if frame.garbage == "truncated":
             return texts[0][: len(texts[0]) // 2]
+        if frame.garbage == "deep":
+            return DEEP
+        if frame.garbage == "huge":
+            return HUGE
         if frame.garbage == "unknown_channel":
             return self.protocol.unknown_channel()
         return _NOT_JSON

@@ -11,6 +11,7 @@ from aiohttp import WSMsgType, web
 from exchange_simulator.connection import Connection
 from exchange_simulator.control import Control
 from exchange_simulator.faults.board import FaultBoard
+from exchange_simulator.faults.hostile import hostile_answer
 from exchange_simulator.faults.model import Rest
 from exchange_simulator.feed import Feed
 from exchange_simulator.protocols.protocol import (
@@ -151,7 +152,7 @@ class SimulatorServer:
     # --- REST ----------------------------------------------------------------------------
 
     def _rest(self, handler: RestHandler) -> _Route:
-        async def answer(request: web.Request) -> web.Response:
+        async def answer(request: web.Request) -> web.StreamResponse:
             self._feed.rest_calls += 1
             path = request.path
             fault = self._board.rest(path, is_trades=self._protocol.trades_path in path)
@@ -164,6 +165,8 @@ class SimulatorServer:
                 return _response(spoiled)
             if fault.kind == "slow":
                 await asyncio.sleep(fault.seconds)
+            if fault.kind == "drip":
+                return await _drip(request, fault.seconds)
             return _response(
                 handler(
                     call._replace(
@@ -192,7 +195,17 @@ class SimulatorServer:
                 body = f"<html><body>{fault.kind}</body></html>".encode()
                 return RestAnswer(int(fault.kind), body, headers)
             case _:
-                return None
+                return hostile_answer(fault.kind)
+
+
+async def _drip(request: web.Request, seconds: float) -> web.StreamResponse:
+    answer = web.StreamResponse()
+    await answer.prepare(request)
+    end = asyncio.get_running_loop().time() + seconds
+    while asyncio.get_running_loop().time() < end:
+        await answer.write(b" ")
+        await asyncio.sleep(0.05)
+    return answer
 
 
 def _response(answer: RestAnswer) -> web.Response:

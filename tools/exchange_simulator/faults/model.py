@@ -11,8 +11,9 @@ import msgspec
 Count = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=3600)]
 
-GarbageKind = Literal["not_json", "truncated", "binary", "unknown_channel", "malformed_row"]
-RestKind = Literal[
+PassingGarbageKind = Literal["not_json", "truncated", "binary", "unknown_channel", "malformed_row"]
+GarbageKind = Literal[PassingGarbageKind, "deep", "huge"]
+PassingRestKind = Literal[
     "429",
     "503",
     "500",
@@ -26,6 +27,7 @@ RestKind = Literal[
     "bad_last",
     "exclusive",
 ]
+RestKind = Literal[PassingRestKind, "web_page", "redirect", "deep", "bomb", "drip"]
 
 
 class _Fault(msgspec.Struct, frozen=True, tag_field="fault", forbid_unknown_fields=True):
@@ -106,7 +108,10 @@ class Delay(_Fault, frozen=True, tag="delay"):
 
 
 class Garbage(_Fault, frozen=True, tag="garbage"):
-    """Send nonsense: before each of the next ``frames`` frames, or (``malformed_row``) in it."""
+    """Send nonsense: before each of the next ``frames`` frames, or (``malformed_row``) in it.
+
+    Hostile kinds are ``deep`` (JSON nested 20,000 deep) and ``huge`` (a frame of 3 MB).
+    """
 
     kind: GarbageKind = "not_json"
     frames: Count = 1
@@ -129,7 +134,9 @@ class Rest(_Fault, frozen=True, tag="rest"):
         kind: an HTTP status; ``too_many_requests`` and ``unavailable`` in the exchange's own
             words; ``garbage`` and ``empty`` bodies; ``slow`` (answered after ``seconds``);
             ``stale`` (the page as it was ``trades`` trades ago, as a cache would give it);
-            ``no_last``, ``bad_last`` and ``exclusive`` spoil the page's cursor.
+            ``no_last``, ``bad_last`` and ``exclusive`` spoil the page's cursor. Hostile ones:
+            ``web_page`` (403), ``redirect`` (to another host), ``deep`` (JSON), ``bomb`` (100 MB
+            of nothing, compressed), ``drip`` (a byte now and then for ``seconds``).
         path: only calls whose path contains it; empty: every call for trades.
     """
 

@@ -9,14 +9,14 @@ from exchange_simulator.faults.model import (
     Drop,
     Fault,
     Garbage,
-    GarbageKind,
     Jump,
     Order,
+    PassingGarbageKind,
+    PassingRestKind,
     Refuse,
     Reorder,
     Repeat,
     Rest,
-    RestKind,
     Silence,
     Skip,
 )
@@ -28,6 +28,7 @@ KINDS = (
 )  # fmt: skip
 
 _DROPS = ("now", "before_ack", "after_frames", "mid_frame", "mid_burst")
+_GARBAGE = get_args(PassingGarbageKind)
 _CODES = (None, None, 1001, 1012)
 
 
@@ -61,7 +62,7 @@ def _drop(rng: random.Random, product: str) -> Fault:
 
 
 def _rest(rng: random.Random, product: str) -> Fault:
-    kind = rng.choice(get_args(RestKind))
+    kind = rng.choice(get_args(PassingRestKind))
     return Rest(kind, rng.randrange(1, 4), seconds=round(rng.uniform(0.1, 1.0), 2))
 
 
@@ -75,6 +76,8 @@ _MAKERS: dict[str, Callable[[random.Random, str], Fault]] = {
     "repeat": lambda rng, _: Repeat(rng.randrange(1, 5)),
     "reorder": lambda rng, _: Reorder(rng.choice(("frame", "frames")), rng.randrange(1, 5)),
     "delay": lambda rng, _: Delay(round(rng.uniform(0.01, 0.3), 3), rng.randrange(1, 4)),
-    "garbage": lambda rng, _: Garbage(rng.choice(get_args(GarbageKind)), rng.randrange(1, 4)),
+    "garbage": lambda rng, _: Garbage(
+        rng.choice(get_args(PassingGarbageKind)), rng.randrange(1, 4)
+    ),
     "rest": _rest,
 }
