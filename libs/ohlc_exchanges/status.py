@@ -103,17 +103,18 @@ def retry_after(response: Response, now: datetime | None = None) -> float | None
     try:
         seconds = float(text)
     except ValueError:
-        until = _moment(text)
+        until = http_date(text)
         if until is None:
             return None
-        sent = _moment(headers.get("date", "")) or now or datetime.now(UTC)
+        sent = http_date(headers.get("date", "")) or now or datetime.now(UTC)
         seconds = (until - sent).total_seconds()
     if not isfinite(seconds):
         return None
     return min(max(0.0, seconds), MAX_RETRY_AFTER_SECONDS)
 
 
-def _moment(text: str) -> datetime | None:
+def http_date(text: str) -> datetime | None:
+    """Return the moment of an HTTP date; None for any other text."""
     try:
         moment = parsedate_to_datetime(text)
     except (ValueError, TypeError, OverflowError):

@@ -11,7 +11,7 @@ import msgspec
 from ohlc_backfill.verification.stored import StoredCandles
 from ohlc_core.domain.interval import Interval
 from ohlc_core.domain.trade import ProductKey
-from ohlc_exchanges.base import ExchangeError, Fetch
+from ohlc_exchanges.base import DECODE_ERRORS, ExchangeError, Fetch
 from ohlc_exchanges.registry import adapter_for
 from ohlc_features.reading.source import Span
 from ohlc_features.schema import FeatureRow
@@ -51,7 +51,7 @@ def agreement(
             if from_ms <= start_ms and start_ms + interval.us // 1_000 <= to_ms:
                 rows = stored.between(key, interval.text, start_ms, start_ms + 1)
                 _compare(result, official, rows)
-    except (ExchangeError, msgspec.MsgspecError, ValueError, LookupError, TypeError) as error:
+    except (ExchangeError, TypeError, *DECODE_ERRORS) as error:
         result.note = f"the exchange's candles could not be had: {error}"
     if not result.compared and not result.note:
         result.note = "the exchange has none of the period"

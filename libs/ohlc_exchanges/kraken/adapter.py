@@ -46,6 +46,8 @@ from ohlc_exchanges.kraken.symbols import plain_name, rest_params
 from ohlc_exchanges.page_states import ascending_state
 from ohlc_exchanges.status import check_json, check_status
 
+_UNKNOWN_MARKS = ("not supported", "not found")
+
 # A trade's REST time can lie a little after its websocket time, so look a little earlier.
 _SINCE_MARGIN_US = 1_000
 
@@ -218,5 +220,5 @@ def _ack_events(frame: _Frame) -> list[FrameEvent]:
     clock = [Alive(rfc3339_us(frame.time_out))] if frame.time_out else []
     if frame.success or frame.error.startswith("Already subscribed"):
         return [Subscribed(symbol), *clock]
-    unknown = "not supported" in frame.error or "not found" in frame.error
+    unknown = bool(symbol) and any(mark in frame.error for mark in _UNKNOWN_MARKS)
     return [SubscriptionRejected(symbol, frame.error, unknown), *clock]

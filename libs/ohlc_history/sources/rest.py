@@ -1,7 +1,6 @@
 """An exchange's REST history, page by page, with the pages kept on disk."""
 
 from collections.abc import Callable, Iterator
-from email.utils import parsedate_to_datetime
 
 import msgspec
 import polars as pl
@@ -15,6 +14,7 @@ from ohlc_exchanges.base import (
     Position,
     Response,
 )
+from ohlc_exchanges.status import http_date
 from ohlc_history.sources.page_cache import CachedFetch
 from ohlc_history.trade_table import TRADE_TABLE, RawBatch, table_of
 
@@ -112,8 +112,6 @@ def exchange_time_us(response: Response) -> int | None:
     """Return the exchange's clock, from the ``Date`` header, in whole seconds."""
     for name, value in response.headers.items():
         if name.lower() == "date":
-            try:
-                return int(parsedate_to_datetime(value).timestamp()) * 1_000_000
-            except ValueError:
-                return None
+            moment = http_date(value)
+            return None if moment is None else int(moment.timestamp()) * 1_000_000
     return None

@@ -8,6 +8,7 @@ import pytest
 from ohlc_core.domain.trade import Trade
 from ohlc_exchanges.base import (
     ExchangeAdapter,
+    Malformed,
     MalformedResponseError,
     Page,
     Position,
@@ -16,6 +17,7 @@ from ohlc_exchanges.base import (
 )
 from ohlc_history.sources.page_cache import CachedFetch
 from ohlc_history.sources.rest import RestSource, exchange_time_us
+from ohlc_history.trade_table import clean
 
 
 def trade(number: int, timestamp_us: int = 0) -> Trade:
@@ -93,6 +95,7 @@ def test_ids_shared_by_products_order_only_within_a_moment() -> None:
     [
         ({"Date": "Tue, 11 Nov 2025 00:00:10 GMT"}, 1_762_819_210_000_000),
         ({"date": "nonsense"}, None),
+        ({"date": "Tue, 99 Nov 99999 00:00:10 GMT"}, None),
         ({}, None),
     ],
 )
@@ -100,3 +103,19 @@ def test_the_exchanges_clock_is_its_date_header(
     headers: dict[str, str], clock_us: int | None
 ) -> None:
     assert exchange_time_us(Response(200, headers, b"")) == clock_us
+
+
+def test_row_that_is_no_trade_is_rejected_and_the_others_are_taken() -> None:
+    adapter = Adapter([])
+    row = Malformed("price is not a positive number", '["0","1",1.5,"b","l","",2]')
+    adapter._pages = lambda: iter(  # type: ignore[method-assign]
+        [Page((trade(1), trade(3)), more=True, rejected=(row,)), Page((), more=False)]
+    )
+    fetch = CachedFetch(no_fetch, cast("ExchangeAdapter", adapter), None, "")
+    source = RestSource(cast("ExchangeAdapter", adapter), lambda _product: fetch)
+    (batch,) = source.batches("BTC/USD", 500, 10_000, None)
+    table, rejected = clean(batch)
+    assert table["trade_id"].to_list() == ["1", "3"]
+    assert [row.reason in each.payload and row.payload in each.payload for each in rejected] == [
+        True
+    ]
