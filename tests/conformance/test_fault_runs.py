@@ -1,4 +1,4 @@
-"""A slice of the fault runs for each exchange: producer, broker, faults, kills, exact topic."""
+"""A slice of the fault runs, and a hostile run, for each exchange: the topic is exact."""
 
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -8,7 +8,7 @@ import pytest
 
 from local_stack.brokers import LocalBroker
 from ohlc_exchanges.registry import EXCHANGES
-from support.fault_runs import FaultRun, plan_of
+from support.fault_runs import FaultRun, hostile_plan, plan_of
 
 _RUNS = int(os.environ.get("CONFORMANCE_FAULT_RUNS", "1"))
 
@@ -17,10 +17,11 @@ _RUNS = int(os.environ.get("CONFORMANCE_FAULT_RUNS", "1"))
 @pytest.mark.timeout(1800)
 def test_topic_is_exact_for_each_exchange(broker: LocalBroker, tmp_path: Path) -> None:
     plans = [plan_of(seed, exchange) for exchange in EXCHANGES for seed in range(_RUNS)]
-    folder = {plan: tmp_path / plan.exchange for plan in plans}
+    plans += [hostile_plan(exchange) for exchange in EXCHANGES]
+    runs = [
+        FaultRun(plan, broker.address, tmp_path / str(number)) for number, plan in enumerate(plans)
+    ]
     with ThreadPoolExecutor(len(EXCHANGES)) as pool:
-        outcomes = list(
-            pool.map(lambda plan: FaultRun(plan, broker.address, folder[plan]).play(), plans)
-        )
+        outcomes = list(pool.map(FaultRun.play, runs))
     wrong = [f"{each.plan}\n" + "\n".join(each.problems) for each in outcomes if each.problems]
     assert not wrong, "\n\n".join(wrong)

@@ -33,6 +33,7 @@ pytestmark = pytest.mark.service
 
 START = "2026-01-05T12:00:00"
 START_US = 1_767_614_400_000_000
+_HOSTILE = ("web_page", "redirect", "deep", "bomb", "drip")
 _REST_FAULTS = ("503", "500", "too_many_requests", "unavailable", "garbage", "empty", "slow")
 
 
@@ -190,8 +191,8 @@ def test_history_is_whole_whatever_fails_on_the_way(
     known = [each["trade_id"] for each in truth(simulator, product)]
     position = Position(str(known[9]), START_US - 120_000_000)
     # a busy exchange may ask for a second's wait, so not every kind of it is played here
-    for kind in _REST_FAULTS:
-        simulator.control.order({"fault": "rest", "kind": kind, "calls": 2, "seconds": 0.05})
+    for kind in (*_REST_FAULTS, *_HOSTILE):
+        simulator.control.order({"fault": "rest", "kind": kind, "calls": 2, "seconds": 0.1})
         ids = unique_ids(adapter.pages_after(product, position, fetch))
         assert [each for each in ids if each > known[9]] == known[10:], kind
 

@@ -74,6 +74,25 @@ def plan_of(seed: int, exchange: str = "") -> RunPlan:
     return RunPlan(seed, exchange, guarantee, faults, kills)
 
 
+def hostile_plan(exchange: str) -> RunPlan:
+    """Return a run in which the exchange sends what no exchange should."""
+    faults: list[Fault] = [
+        {"fault": "garbage", "kind": "deep"},
+        {"fault": "rest", "kind": "web_page", "calls": 2},
+        {"fault": "skip", "trades": 3},
+        {"fault": "rest", "kind": "deep", "calls": 2},
+        {"fault": "garbage", "kind": "huge"},
+        {"fault": "rest", "kind": "redirect", "calls": 1},
+        {"fault": "rest", "kind": "bomb", "calls": 1},
+        {"fault": "rest", "kind": "drip", "calls": 1, "seconds": 1.0},
+        {"fault": "drop", "when": "mid_frame"},
+    ]
+    moments = range(40, _LIVE_TRADES - 60, 35)
+    ordered = zip(faults, moments, strict=False)
+    at = tuple({"fault": fault, "at_trades": moment} for fault, moment in ordered)
+    return RunPlan(0, exchange, "at-least-once", at, ())
+
+
 def _fault(draw: random.Random, exchange: str) -> Fault:
     kinds = [_drop, _drop, _rest, _rest, _repeat, _garbage, _refuse, _delay, _reorder, _skip]
     if has_dense_ids(exchange):

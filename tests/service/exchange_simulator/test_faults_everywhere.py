@@ -30,9 +30,12 @@ class Client:
         """Return the ids of at least this many trades as they came, without the snapshot's."""
         found: list[int] = []
         while len(found) < count:
-            for event in self._adapter.read_frame(self.reader.next_text()):
+            text = self.reader.next_text()
+            for event in self._adapter.read_frame(text):
                 if isinstance(event, TradesSeen) and not event.is_snapshot:
-                    found += [int(trade.trade_id) for trade in event.trades]
+                    # Adapters sort a frame's trades; here their places in the frame count.
+                    ids = [trade.trade_id for trade in event.trades]
+                    found += map(int, sorted(ids, key=str(text).index))
                 self.malformed += isinstance(event, Malformed)
         return found
 
