@@ -197,6 +197,20 @@ def test_history_is_whole_whatever_fails_on_the_way(
         assert [each for each in ids if each > known[9]] == known[10:], kind
 
 
+def test_row_of_history_that_is_no_trade_costs_only_itself(
+    adapter: ExchangeAdapter, simulator: Simulator, fetch: RestFetcher, product: str
+) -> None:
+    known = [each["trade_id"] for each in truth(simulator, product)]
+    simulator.control.order({"fault": "rest", "kind": "bad_row"})
+    last = known[0] - 1 if adapter.has_dense_ids else known[0]
+    position = Position(str(last), START_US - 120_000_000)
+    pages = list(adapter.pages_after(product, position, fetch))
+    rejected = {row for page in pages for row in page.rejected}
+    assert len(rejected) == 1
+    assert "-1" in rejected.pop().reason
+    assert len(set(known) - set(unique_ids(iter(pages)))) == 1
+
+
 def test_history_already_fetched_costs_few_calls(
     adapter: ExchangeAdapter, simulator: Simulator, fetch: RestFetcher, product: str, tmp_path: Path
 ) -> None:

@@ -57,6 +57,9 @@ def _spoiled(form: str, changes: dict[str, str]) -> str:
     return form
 
 
+#: A frame with one good trade, of each exchange that has a form here.
+GOOD_FRAMES = {exchange: _spoiled(form, {}) for exchange, form in _FORMS.items()}
+
 #: Frames by what is wrong with them; each adapter is given the forms of all exchanges.
 HOSTILE_FRAMES: dict[str, str | bytes] = {
     "nothing": "",

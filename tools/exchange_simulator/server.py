@@ -11,7 +11,7 @@ from aiohttp import WSMsgType, web
 from exchange_simulator.connection import Connection
 from exchange_simulator.control import Control
 from exchange_simulator.faults.board import FaultBoard
-from exchange_simulator.faults.hostile import hostile_answer
+from exchange_simulator.faults.hostile import hostile_answer, with_bad_row
 from exchange_simulator.faults.model import Rest
 from exchange_simulator.feed import Feed
 from exchange_simulator.protocols.protocol import (
@@ -167,15 +167,14 @@ class SimulatorServer:
                 await asyncio.sleep(fault.seconds)
             if fault.kind == "drip":
                 return await _drip(request, fault.seconds)
-            return _response(
-                handler(
-                    call._replace(
-                        hide_newest=fault.trades if fault.kind == "stale" else 0,
-                        exclusive=fault.kind == "exclusive",
-                        cursor=_CURSORS.get(fault.kind, ""),
-                    )
+            page = handler(
+                call._replace(
+                    hide_newest=fault.trades if fault.kind == "stale" else 0,
+                    exclusive=fault.kind == "exclusive",
+                    cursor=_CURSORS.get(fault.kind, ""),
                 )
             )
+            return _response(with_bad_row(page) if fault.kind == "bad_row" else page)
 
         return answer
 

@@ -30,6 +30,21 @@ def opened(path: Path | str, *product_ids: str) -> FileSource:
 
 
 @pytest.mark.parametrize(
+    ("key", "name"),
+    [
+        ("USDTZUSD", "USDTUSD"),
+        ("XETHXXBT", "ETHBTC"),
+        ("ZEURZUSD", "EURUSD"),
+        ("XXDGXXBT", "DOGEBTC"),
+        ("XTZUSD", "XTZUSD"),
+        ("ZRXUSD", "ZRXUSD"),
+    ],
+)
+def test_krakens_own_keys_are_read_as_products(key: str, name: str) -> None:
+    assert plain_name(key) == name
+
+
+@pytest.mark.parametrize(
     "name", ["BTC/USD", "btc-usd", "XBTUSD", "XXBTZUSD", "XBT/USD", "BTCUSD", "btc_usd"]
 )
 def test_every_name_of_a_product_is_known(name: str) -> None:

@@ -1,9 +1,13 @@
 """What no exchange should send: frames and REST answers of the hostile kinds."""
 
 import functools
+import re
 import zlib
 
 from exchange_simulator.protocols.protocol import RestAnswer
+
+# In each protocol a row's first number with decimals, or Coinbase's size before it.
+_FIRST_DECIMAL = re.compile(rb'"[0-9]+\.[0-9]+"')
 
 DEEP = "[" * 20_000 + "]" * 20_000
 HUGE = '{"rain":"' + "x" * (3 << 20) + '"}'
@@ -21,6 +25,11 @@ _ANSWERS = {
     "redirect": RestAnswer(302, b"", {"Location": "http://elsewhere.invalid/"}),
     "deep": RestAnswer(200, DEEP.encode()),
 }
+
+
+def with_bad_row(answer: RestAnswer) -> RestAnswer:
+    """Return a page of trades whose first row has a negative price."""
+    return answer._replace(body=_FIRST_DECIMAL.sub(b'"-1"', answer.body, count=1))
 
 
 @functools.cache

@@ -27,7 +27,7 @@ PassingRestKind = Literal[
     "bad_last",
     "exclusive",
 ]
-RestKind = Literal[PassingRestKind, "web_page", "redirect", "deep", "bomb", "drip"]
+RestKind = Literal[PassingRestKind, "web_page", "redirect", "deep", "bomb", "drip", "bad_row"]
 
 
 class _Fault(msgspec.Struct, frozen=True, tag_field="fault", forbid_unknown_fields=True):
@@ -136,7 +136,8 @@ class Rest(_Fault, frozen=True, tag="rest"):
             ``stale`` (the page as it was ``trades`` trades ago, as a cache would give it);
             ``no_last``, ``bad_last`` and ``exclusive`` spoil the page's cursor. Hostile ones:
             ``web_page`` (403), ``redirect`` (to another host), ``deep`` (JSON), ``bomb`` (100 MB
-            of nothing, compressed), ``drip`` (a byte now and then for ``seconds``).
+            of nothing, compressed), ``drip`` (a byte now and then for ``seconds``), ``bad_row``
+            (the price of the page's first row is negative).
         path: only calls whose path contains it; empty: every call for trades.
     """
 
