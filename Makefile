@@ -88,9 +88,11 @@ fault-matrix: $(VENV)/.dev ## the producer against 200 seeded runs of faults (FA
 		$(BIN)/python -m pytest -q -s tests/service/trade_producer/test_fault_matrix.py
 
 .PHONY: lint
-lint: $(VENV)/.dev ## ruff: rules and format
+lint: $(VENV)/.dev ## ruff: rules and format; the direction of imports
 	@$(BIN)/ruff check --quiet
 	@$(BIN)/ruff format --check --quiet || { echo "make format would change files" >&2; exit 1; }
+	@shown=$$(PYTHONPATH=libs:services:tools $(BIN)/lint-imports --no-cache 2>&1) || \
+		{ echo "$$shown" >&2; exit 1; }
 
 .PHONY: types
 types: $(VENV)/.dev ## mypy --strict
@@ -145,7 +147,7 @@ $(VENV)/.run: requirements/run.txt pyproject.toml | $(VENV)/bin/python
 	@echo "step 1 of 2: the services' libraries into $(VENV) (downloads about 180 MB, once)"
 	@$(BIN)/python $(PIP_INSTALL) -r requirements/run.txt || { $(OFFLINE); exit 1; }
 	@echo "step 2 of 2: this project into $(VENV) (no download)"
-	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@$(PIP) install --no-deps --no-build-isolation --editable . --editable tools
 	@touch $@
 
 # What tests: the same and the tools.
@@ -175,15 +177,8 @@ $(VENV)/bin/python:
 			"on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
 
 .PHONY: lock
-lock: $(BIN)/uv ## pin every dependency anew, with hashes
-	@$(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header \
-		--python-version 3.11 --extra dev pyproject.toml -o requirements/dev.txt
-	@printf 'hatchling\neditables\n' | $(BIN)/uv pip compile --quiet --generate-hashes \
-		--no-emit-index-url --no-header --python-version 3.11 --extra all \
-		--constraint requirements/dev.txt pyproject.toml - -o requirements/run.txt
-	@printf 'hatchling==1.33.0\neditables\n' | $(BIN)/uv pip compile --quiet --generate-hashes \
-		--no-strip-extras --no-emit-index-url --no-header --python-version 3.11 --extra writer \
-		--extra reader --extra replayer --extra hopsworks pyproject.toml - -o requirements/hopsworks.txt
+lock: $(BIN)/uv ## lock every dependency with hashes, images included (UPGRADE=1: the newest of all)
+	@requirements/lock.sh
 
 $(BIN)/uv: | $(VENV)/bin/python
 	@$(PIP) install uv==0.13.9
