@@ -14,6 +14,7 @@ PipelineError                        the root; its text is one line for a person
 ├── MalformedMessageError            a record is not one of the contract's messages
 ├── StoreError                       ohlc_features.errors
 │   ├── StoreUnavailableError
+│   ├── StoreLostError
 │   └── StoreRejectedError
 ├── ExchangeError                    ohlc_exchanges.base
 │   ├── UnknownProductError

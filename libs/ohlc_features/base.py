@@ -1,7 +1,7 @@
 """What every feature store does for the writer."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from ohlc_core.domain.candle import Candle
 
@@ -27,3 +27,22 @@ class FeatureStore(Protocol):
 
     def close(self) -> None:
         """Close files and connections. The store cannot be used afterwards."""
+
+
+@runtime_checkable
+class LosableStore(FeatureStore, Protocol):
+    """A store whose contents can be deleted under a running writer: a file.
+
+    Its `write` raises StoreLostError when that has happened.
+    """
+
+    def is_lost(self) -> bool:
+        """Return whether what was kept is gone."""
+
+    def reopen(self) -> None:
+        """Make the store again, empty.
+
+        Raises:
+            StoreUnavailableError: it cannot be opened for now.
+            StoreRejectedError: it cannot be opened.
+        """

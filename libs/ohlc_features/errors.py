@@ -2,6 +2,7 @@
 
 StoreError
 ├── StoreUnavailableError   for now: the same call may succeed later
+├── StoreLostError          what it kept is gone: it must be made again
 └── StoreRejectedError      for good: only a person can put it right
 """
 
@@ -24,6 +25,10 @@ class StoreUnavailableError(StoreError):
     def __init__(self, text: str, retry_after: float | None = None) -> None:
         super().__init__(text)
         self.retry_after = retry_after
+
+
+class StoreLostError(StoreError):
+    """What the store kept was deleted or replaced under it; nothing of it may count as kept."""
 
 
 class StoreRejectedError(StoreError):

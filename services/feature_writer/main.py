@@ -5,15 +5,17 @@ from functools import partial
 
 from loguru import logger
 
-from feature_writer.consumer import CandleConsumer
 from feature_writer.dead_letters import DeadLetterTopic
 from feature_writer.feature_groups import FeatureWatch, feature_groups
+from feature_writer.patient_store import PatientStore
 from feature_writer.settings import WriterSettings
 from feature_writer.writer import FeatureWriter
 from ohlc_core.errors import FatalError, SettingsError
 from ohlc_core.kafka.admin import broker_answers, ensure_topics
 from ohlc_core.kafka.growth import TopicGrowth
+from ohlc_core.kafka.member import GroupMember
 from ohlc_core.kafka.run_over import stop_when_run_is_over
+from ohlc_core.kafka.static_name import static_name
 from ohlc_core.service.runner import Runtime, run_service
 from ohlc_features.base import FeatureStore
 from ohlc_features.define.group import DefinitionError
@@ -26,6 +28,8 @@ _RETRY_SECONDS = 1.0
 _DATA_SECONDS = 8.0
 # A store may take long for a batch: this much more than HANG_SECONDS is no hang yet.
 _HANG_SECONDS = 300.0
+# One wait for a store that does not answer; it may take several.
+_PATIENCE_SECONDS = 5.0
 
 
 def main() -> None:
@@ -43,9 +47,10 @@ def run(settings: WriterSettings, runtime: Runtime) -> None:
     """
     definitions = feature_groups(settings.feature_definitions)
     watch = FeatureWatch(runtime)
-    store = _open_patiently(settings, runtime, definitions, watch)
-    if store is None:
+    opened = _open_patiently(settings, runtime, definitions, watch)
+    if opened is None:
         return
+    store = PatientStore(opened, _PATIENCE_SECONDS)
     try:
         if definitions:
             watch.start(definitions)
@@ -58,20 +63,34 @@ def run(settings: WriterSettings, runtime: Runtime) -> None:
             ends_after_seconds=max(_HANG_SECONDS, settings.hang_seconds),
             peer_answers=partial(broker_answers, settings),
         )
-        runtime.health.expect("reading", 150)
+        runtime.health.expect(
+            "reading",
+            150,
+            ends_after_seconds=settings.hang_seconds,
+            peer_answers=partial(broker_answers, settings),
+        )
         runtime.health.expect("store", 150)
         runtime.health.expect("broker", 60)
         if not settings.run_id:
             _watch_trades(settings, runtime)
-        consumer = CandleConsumer(
+        # A backfill's group is deleted at its end, which a static member would hold up.
+        member = settings.kafka_group_instance_id
+        if not names.is_backfill:
+            member = static_name(settings, names.writer_group)
+        consumer = GroupMember(
             settings,
             names.ohlc,
             names.writer_group,
+            instance_id=member,
             broker_is_up=lambda: runtime.health.progress("broker"),
         )
         dead_letters = DeadLetterTopic(settings, names.ohlc_dlq)
         logger.info(
-            "writing {} to {} as group {}", names.ohlc, settings.feature_store, names.writer_group
+            "writing {} to {} as group {}{}",
+            names.ohlc,
+            settings.feature_store,
+            names.writer_group,
+            f", member {member}" if member else "",
         )
         runtime.status.works_on(
             topic=names.ohlc,

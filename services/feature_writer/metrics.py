@@ -1,5 +1,6 @@
 """What the feature writer counts."""
 
+import contextlib
 import time
 from collections.abc import Iterable
 
@@ -15,6 +16,10 @@ SKIPPED = Counter(
 )
 DEAD_LETTERS = Counter(
     "feature_writer_dead_letters", "Records sent to the dead-letter topic", ["reason"]
+)
+REMOVED = Counter(
+    "feature_writer_removed_records",
+    "Records the topic lost by retention before they were read: candles missing in the store",
 )
 BATCHES = Counter("feature_writer_batches", "Batches written and committed")
 RETRIES = Counter("feature_writer_retries", "Attempts that failed for now", ["what"])
@@ -77,4 +82,5 @@ def set_lag(partition: int, records: int | None) -> None:
 
 def forget_lag(partition: int) -> None:
     """Stop telling the lag of a partition that another member reads now."""
-    LAG.remove(str(partition))
+    with contextlib.suppress(KeyError):
+        LAG.remove(str(partition))

@@ -20,9 +20,6 @@ class WriterSettings(FeatureStoreSettings, KafkaSettings, RunSettings, Observabi
     write_batch_size: int = Field(
         5_000, ge=1, le=100_000, description="max candles per write, 1 to 100000"
     )
-    write_batch_seconds: float = Field(
-        0.5, ge=0, le=60, description="max seconds a candle waits for others, 0 to 60"
-    )
     write_retry_seconds: float = Field(
         600,
         ge=0,

@@ -3,12 +3,14 @@
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, LiteralString
 
 import psutil
 import pytest
@@ -81,6 +83,20 @@ class PostgresServer:
         finally:
             for each in processes:
                 each.resume()
+
+    def crash(self) -> None:
+        """Kill it and its backends at once, as a crash of the machine would."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGQUIT)  # Postgres' immediate shutdown
+        self._process.wait()
+        self._process = None
+
+    def query(self, sql: LiteralString) -> list[tuple[Any, ...]]:
+        """Return the rows of a query."""
+        import psycopg
+
+        with psycopg.connect(self.url) as connection:
+            return connection.execute(sql).fetchall()
 
     def _answers(self) -> bool:
         assert self._process is not None

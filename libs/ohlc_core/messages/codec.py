@@ -9,6 +9,7 @@ import msgspec
 from ohlc_core.domain.candle import Candle
 from ohlc_core.domain.decimals import canonical
 from ohlc_core.errors import MalformedMessageError
+from ohlc_core.messages.dead_letters import encode_dead_letter
 from ohlc_core.messages.records import (
     DeadLetter,
     GapMessage,
@@ -43,9 +44,14 @@ def _text(value: str | None) -> str:
 
 
 def encode(message: TradesTopicMessage | DeadLetter) -> bytes:
-    """Return the bytes of a record of the ``trades`` topic or of a dead-letter topic."""
+    """Return the bytes of a record of the ``trades`` topic or of a dead-letter topic.
+
+    The payload of a dead letter is cut where it would not fit into a record.
+    """
     if isinstance(message, TradesMessage):
         return encode_trades(message.exchange, message.product_id, message.source, message.trades)
+    if isinstance(message, DeadLetter):
+        return encode_dead_letter(message)
     return _encoder.encode(message)
 
 

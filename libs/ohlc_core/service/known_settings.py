@@ -99,7 +99,6 @@ KNOWN_SETTINGS = frozenset(
         "VERIFY_OFFICIAL",
         "VERIFY_REPORT",
         "WRITER_REQUIREMENTS",
-        "WRITE_BATCH_SECONDS",
         "WRITE_BATCH_SIZE",
         "WRITE_INCOMPLETE",
         "WRITE_RETRY_SECONDS",

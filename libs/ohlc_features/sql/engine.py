@@ -6,14 +6,24 @@ from contextlib import contextmanager
 from sqlalchemy import URL, Connection, Dialect, Engine
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from ohlc_features.errors import StoreError, StoreRejectedError, StoreUnavailableError
+from ohlc_features.errors import (
+    StoreError,
+    StoreLostError,
+    StoreRejectedError,
+    StoreUnavailableError,
+)
 from ohlc_features.sql.postgres import (
     ANSWER_SECONDS,
     AnswerDeadline,
     limit_transaction,
     postgres_engine,
 )
-from ohlc_features.sql.sqlite_files import reading_engine, writing_engine
+from ohlc_features.sql.sqlite_files import (
+    FileIdentity,
+    file_identity,
+    reading_engine,
+    writing_engine,
+)
 from ohlc_features.sql.url import shown_url
 
 _PASSING_SQLITE_ERRORS = (
@@ -49,6 +59,7 @@ class Database:
     def __init__(self, url: URL) -> None:
         self._url = url
         self._engine = open_engine(url)
+        self._file: FileIdentity | None = None
         self._deadline = None if _is_sqlite(url) else AnswerDeadline(self._engine)
 
     @property
@@ -84,6 +95,23 @@ class Database:
                 f"{ANSWER_SECONDS:g} s"
             )
         return store_error(error, self._url)
+
+    def remember_file(self) -> None:
+        """Note which file holds the database now."""
+        self._file = file_identity(self._url) if _is_sqlite(self._url) else None
+
+    def is_lost(self) -> bool:
+        """Return whether the file was deleted or replaced since `remember_file`."""
+        return self._file is not None and file_identity(self._url) != self._file
+
+    def raise_if_lost(self) -> None:
+        """Raise StoreLostError where `is_lost`: what was written since then is nowhere."""
+        if self.is_lost():
+            self.close()
+            raise StoreLostError(
+                f"the file of feature store {shown_url(self._url)} was deleted or replaced while "
+                "it was in use; nothing more is committed"
+            )
 
     def close(self) -> None:
         """Close every connection."""

@@ -33,7 +33,8 @@ def writing_engine(url: URL) -> Engine:
             f"the folder of the feature store, {path.parent}, cannot be created "
             f"({error.strerror}); make it writable or change FEATURE_STORE_URL"
         ) from None
-    engine = create_engine(url, connect_args={"timeout": LOCK_TIMEOUT_SECONDS})
+    timeout = {} if "timeout" in url.query else {"timeout": LOCK_TIMEOUT_SECONDS}
+    engine = create_engine(url, connect_args=timeout)
     event.listen(engine, "connect", _prepare)
     event.listen(engine, "begin", _begin)
     return engine
@@ -55,6 +56,19 @@ def reading_engine(url: URL) -> Engine:
         return sqlite3.connect(uri, uri=True, timeout=LOCK_TIMEOUT_SECONDS, check_same_thread=False)
 
     return create_engine("sqlite://", creator=connect, poolclass=QueuePool)
+
+
+#: The device and inode of a file.
+FileIdentity = tuple[int, int]
+
+
+def file_identity(url: URL) -> FileIdentity | None:
+    """Return what distinguishes the file from another of its name; None where there is none."""
+    try:
+        status = Path(url.database or "").stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def absent(path: Path) -> str:

@@ -116,6 +116,26 @@ class LocalStore:
                 self.features.prepare(connection)
         except SQLAlchemyError as error:
             raise self._at_start(self._database.meaning(error)) from None
+        self._database.remember_file()
+
+    def is_lost(self) -> bool:
+        """Return whether the database's file was deleted or replaced since it was opened."""
+        return self._database.is_lost()
+
+    def reopen(self) -> None:
+        """Create the database again where its file was deleted.
+
+        Raises:
+            StoreUnavailableError, StoreRejectedError: as `open`.
+        """
+        self._database.close()
+        self.features.failed()
+        self._prepare()
+
+    def _raise_if_lost(self) -> None:
+        if self.is_lost():
+            self.features.failed()
+        self._database.raise_if_lost()
 
     def _at_start(self, error: StoreError) -> StoreError:
         """A file that cannot be opened passes while a disk is away, but not at the start."""
@@ -135,24 +155,30 @@ class LocalStore:
 
         Raises:
             StoreUnavailableError: nothing was written; the same call may succeed later.
+            StoreLostError: the database's file was deleted or replaced.
             StoreRejectedError: nothing was written, and nothing will be.
         """
         return sum(self._write_part(part) for part in self.features.parts(candles))
 
     def _write_part(self, candles: Sequence[Candle]) -> int:
+        self._raise_if_lost()
         for _ in range(_ATTEMPTS):
             try:
-                return self._write(candles)
+                left_out = self._write(candles)
             except _OvertakenError:
                 self.features.failed()  # the next look sees what the other one wrote
             except SQLAlchemyError as error:
                 self.features.failed()
                 # A connection that met a full disk or a lost server is not to be trusted again.
                 self._database.close()
+                self._database.raise_if_lost()
                 raise self._database.meaning(error) from None
             except BaseException:
                 self.features.failed()
                 raise
+            else:
+                self._raise_if_lost()
+                return left_out
         raise StoreUnavailableError("other writers keep writing the same windows")
 
     def _write(self, candles: Sequence[Candle]) -> int:

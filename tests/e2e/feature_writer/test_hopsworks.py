@@ -58,7 +58,6 @@ def writer(stub: HopsworksStub, pipeline: WriterPipeline, tmp_path: Path) -> Ite
             "HOPSWORKS_CA_LOCATION": str(stub.ca_path),
             "HOPSWORKS_PROJECT_NAME": stub.backend.project,
             "HOPSWORKS_API_KEY": "right-key",
-            "WRITE_BATCH_SECONDS": "0.2",
             **settings,
         }
         log = tmp_path / f"writer-{len(started)}.log"

@@ -3,8 +3,6 @@
 import random
 import resource
 import sqlite3
-import subprocess
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -14,6 +12,7 @@ from ohlc_core.domain.candle import Candle
 from support.candle_records import candle
 from support.feature_db import expected_rows, stored_rows
 from support.kafka import OwnBroker
+from support.postgres import postgres_server
 from support.processes import Processes
 from support.wait import wait_until
 from support.writer_pipeline import WriterPipeline
@@ -47,7 +46,7 @@ def test_writer_killed_at_random_points_leaves_no_wrong_row(
     member = {"KAFKA_GROUP_INSTANCE_ID": "writer-0"}
     # Killed when the store holds a random part of the rows, mid-batch as likely as between.
     for share in sorted(random_.uniform(0.02, 0.9) for _ in range(4)):
-        writer = pipeline.writer(WRITE_BATCH_SIZE="40", WRITE_BATCH_SECONDS="0.05", **member)
+        writer = pipeline.writer(WRITE_BATCH_SIZE="40", **member)
         wait_until(
             lambda at=share * goal: len(pipeline.rows().history) >= at,  # type: ignore[misc]
             60,
@@ -76,19 +75,6 @@ def test_replay_of_the_whole_topic_changes_no_row(pipeline: WriterPipeline) -> N
     pipeline.produce(*candles)
     pipeline.wait_until_stored(60, writer)
     assert pipeline.rows() == once
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """Mount a file system of 2 MiB; skip where mounting is not allowed."""
-    folder = tmp_path / "small-disk"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)]
-    done = subprocess.run(mount, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        pytest.skip(f"a small file system can not be mounted here: {done.stderr.strip()}")
-    yield folder
-    subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 def test_full_disk_holds_the_writer_until_there_is_room_again(
@@ -198,3 +184,22 @@ def test_store_survives_a_reader_that_reads_all_the_time(pipeline: WriterPipelin
         wait_until(newest_is_in_the_history, 60, "all rows", every=0.001)
     assert reads > 10
     assert stored_rows(pipeline.path) == expected_rows(candles)
+
+
+def test_store_that_hangs_is_reported_and_does_not_hold_up_sigterm(
+    pipeline: WriterPipeline,
+) -> None:
+    with postgres_server() as server:
+        pipeline.produce(candle(0))
+        writer = pipeline.writer(FEATURE_STORE_URL=server.url)
+        pipeline.wait_until_stored(40, writer)
+        with server.silent():
+            pipeline.produce(candle(1))
+            writer.wait_for_log("not answer", 30)
+            assert writer.stop(40) == 1
+        assert "not in the store; it is read again" in writer.log_lines()[-1]
+        assert "Traceback" not in writer.log()
+        writer = pipeline.writer(FEATURE_STORE_URL=server.url)
+        pipeline.wait_until_stored(40, writer)
+        assert server.query("select count(*) from ohlc_1") == [(2,)]
+        assert writer.stop() == 0

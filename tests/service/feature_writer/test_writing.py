@@ -72,7 +72,7 @@ def test_poison_goes_to_the_dead_letter_topic_and_the_rest_is_stored(
 def test_stopped_writer_has_committed_all_it_stored(pipeline: WriterPipeline) -> None:
     first, second = candle(0), candle(1)
     pipeline.produce(first)
-    writer = pipeline.writer(WRITE_BATCH_SECONDS="30")
+    writer = pipeline.writer()
     writer.wait_for_log("writing ")
     wait_until(pipeline.path.exists, 20, "the store to be opened")
     assert writer.stop() == 0

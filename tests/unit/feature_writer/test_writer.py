@@ -5,19 +5,24 @@ from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import pytest
-from confluent_kafka import TopicPartition
 
 from feature_writer.batch import Rejected
-from feature_writer.consumer import CandleConsumer, Membership
 from feature_writer.dead_letters import DeadLetterTopic
+from feature_writer.patient_store import PatientStore, Written
 from feature_writer.settings import WriterSettings
 from feature_writer.writer import FeatureWriter
 from ohlc_core.domain.candle import Candle
 from ohlc_core.errors import AppendFailedError, FatalError
+from ohlc_core.kafka.member import GroupMember, Membership
 from ohlc_core.messages.codec import encode_candle
 from ohlc_core.service.health import Health
 from ohlc_core.service.settings import load
-from ohlc_features.errors import StoreError, StoreRejectedError, StoreUnavailableError
+from ohlc_features.errors import (
+    StoreError,
+    StoreLostError,
+    StoreRejectedError,
+    StoreUnavailableError,
+)
 from support.candle_records import candle
 
 
@@ -52,6 +57,10 @@ class World:
     def __init__(self, *values: bytes | None) -> None:
         self.log: list[str] = []
         self.unread = [FakeMessage(n, value) for n, value in enumerate(values)]
+        self._all = list(self.unread)
+        self._position = self._committed = 0
+        self._is_gone = False
+        self.is_file_deleted = False
         self.store_failures: list[StoreError] = []
         self.letter_failures = 0
         self.letters: list[Rejected] = []
@@ -69,16 +78,18 @@ class World:
     def subscribe(self, membership: Membership) -> None:
         self._member = membership
 
-    def read(self, count: int, timeout: float) -> tuple[list[FakeMessage], dict[int, int]]:
+    def read(self, count: int, timeout: float) -> list[FakeMessage]:
         self.now += timeout
         self.reads_left -= 1
         if not self.reads_left:
             self.stop.set()
         self.at_read()
         if self.is_paused or self.is_stuck:
-            return [], {}
+            return []
         taken, self.unread = self.unread[:count], self.unread[count:]
-        return taken, {}
+        if taken:
+            self._position = taken[-1].offset() + 1
+        return taken
 
     def has_unread(self) -> bool:
         return bool(self.unread)
@@ -89,10 +100,24 @@ class World:
     def resume(self) -> None:
         self.is_paused = False
 
-    def commit(self, offsets: list[TopicPartition]) -> None:
-        self.log.append("commit " + ",".join(f"{o.partition}:{o.offset}" for o in offsets))
+    def rewind(self) -> None:
+        self.unread = list(self._all)
+        self._position = self._committed = 0
+        self.log.append("rewind")
 
-    def lag(self, offset: TopicPartition) -> int:
+    def uncommitted(self) -> dict[int, int]:
+        return {} if self._is_gone or self._position == self._committed else {0: self._position}
+
+    def commit(self) -> None:
+        self.log.append(f"commit 0:{self._position}")
+        self._committed = self._position
+
+    def lose_partition(self) -> None:
+        assert self._member is not None
+        self._is_gone = True
+        self._member.gone([0])
+
+    def lag(self, partition: int, offset: int) -> int:
         return 0
 
     def close(self) -> None:
@@ -109,6 +134,14 @@ class World:
         self.log.append(f"write {len(candles)}")
         return 0
 
+    def is_lost(self) -> bool:
+        return self.is_file_deleted
+
+    def reopen(self) -> None:
+        self.is_file_deleted = False
+        self.kept.clear()
+        self.log.append("reopen")
+
     # the dead-letter topic
     def send(self, rejected: Sequence[Rejected]) -> None:
         if rejected and self.letter_failures:
@@ -122,8 +155,8 @@ class World:
         world = cast("Any", self)
         FeatureWriter(
             load(WriterSettings, **settings),
-            cast("CandleConsumer", world),
-            world,
+            cast("GroupMember", world),
+            PatientStore(world, 5),
             cast("DeadLetterTopic", world),
             health=self.health,
             monotonic=lambda: self.now,
@@ -213,7 +246,7 @@ def test_store_that_refuses_for_good_ends_the_service_at_once() -> None:
 def test_stop_keeps_and_commits_what_was_read() -> None:
     world = World(*_bytes(candle()))
     world.at_read = world.stop.set
-    world.run(write_batch_seconds=60)
+    world.run()
     assert world.log == ["write 1", "commit 0:1", "leave"]
 
 
@@ -228,16 +261,17 @@ def test_stop_with_a_store_that_stays_down_is_an_error_and_commits_nothing() -> 
 
 def test_partitions_are_given_up_only_after_their_batch_is_kept() -> None:
     world = World(*_bytes(candle()))
+    world.store_failures = [StoreUnavailableError("locked")]
 
     def rebalance() -> None:
-        if not world.unread and not world.log:
+        if world.log == ["write failed"]:
             assert world._member is not None
             world._member.before_revoke()
-            world._member.gone([0])
+            world.lose_partition()
 
     world.at_read = rebalance
-    world.run(write_batch_seconds=60)
-    assert world.log == ["write 1", "commit 0:1", "leave"]
+    world.run()
+    assert world.log == ["write failed", "write 1", "commit 0:1", "leave"]
 
 
 def test_offsets_of_partitions_lost_while_the_store_was_down_are_never_committed() -> None:
@@ -246,8 +280,7 @@ def test_offsets_of_partitions_lost_while_the_store_was_down_are_never_committed
 
     def lose() -> None:
         if world.log == ["write failed"]:
-            assert world._member is not None
-            world._member.gone([0])
+            world.lose_partition()
 
     world.at_read = lose
     world.run()
@@ -301,3 +334,52 @@ def test_nothing_is_committed_before_the_dead_letter_topic_has_taken_the_poison(
     world.letter_failures = 2
     world.run()
     assert world.log == ["reject 1", "commit 0:1", "leave"]
+
+
+def test_store_deleted_while_idle_is_made_again_from_the_topic() -> None:
+    world = World(*_bytes(candle(0), candle(1)))
+
+    def delete() -> None:
+        if world.log == ["write 2", "commit 0:2"]:
+            world.is_file_deleted = True
+
+    world.at_read = delete
+    world.run()
+    assert world.log == [
+        "write 2",
+        "commit 0:2",
+        "rewind",
+        "reopen",
+        "write 2",
+        "commit 0:2",
+        "leave",
+    ]
+    assert world.kept == [candle(0), candle(1)]
+
+
+def test_nothing_is_committed_once_the_store_is_lost() -> None:
+    world = World(*_bytes(candle(0), candle(1)))
+    world.store_failures = [StoreLostError("the file was deleted")]
+    world.run()
+    assert world.log == ["write failed", "rewind", "reopen", "write 2", "commit 0:2", "leave"]
+
+
+def test_write_that_does_not_end_is_waited_for_again_not_repeated() -> None:
+    answers = threading.Event()
+    calls: list[int] = []
+
+    class Hanging:
+        def write(self, candles: Sequence[Candle]) -> int:
+            calls.append(len(candles))
+            answers.wait(30)
+            return 0
+
+    store = PatientStore(cast("Any", Hanging()), 0.01)
+    with pytest.raises(StoreUnavailableError, match=r"not answered for 0.01 s"):
+        store.write([candle()])
+    assert store.is_waiting
+    answers.set()
+    store._patience = 5
+    # What came meanwhile is not counted as kept.
+    assert store.write([candle(), candle(1)]) == Written(candles=1, left_out=0)
+    assert calls == [1]
