@@ -84,7 +84,7 @@ class _ById:
         self._check_sorted(part, ids)
         self._check_holes(part, ids)
         fresh = ids > self._last
-        if not fresh.all() or ids.is_duplicated().any():
+        if not fresh.all() or (ids.diff() == 0).any():
             fresh &= ids.is_first_distinct()
             table, ids = table.filter(fresh), ids.filter(fresh)
         if ids.is_empty():

@@ -11,7 +11,7 @@ from ohlc_exchanges.registry import has_dense_ids
 from ohlc_history.deduplicate import Fresh, Hole, TradeOrder
 from ohlc_history.sources.base import TradeSource
 from ohlc_history.synthetic_ids import IdMaker
-from ohlc_history.trade_table import RawBatch, RejectedRow, clean
+from ohlc_history.trade_table import Batch, RejectedRow
 
 # Stamps may step back by about a microsecond in the order of ids: this much around the period
 # is read too, so that a trade at its edge is neither lost nor taken for a skipped id.
@@ -37,6 +37,8 @@ class Step(NamedTuple):
         fresh: its new trades.
         rejected: its rows that are no trades.
         repeated, missing: rows left out because they were known, and ids that were skipped.
+        rows, outside: rows read, and trades outside the period among them.
+        is_new: whether it holds anything that an earlier run did not append.
     """
 
     part: str
@@ -44,6 +46,9 @@ class Step(NamedTuple):
     rejected: list[RejectedRow]
     repeated: int
     missing: int
+    rows: int = 0
+    outside: int = 0
+    is_new: bool = True
 
 
 def pieces(fresh: Fresh) -> Iterator[tuple[Hole | None, pl.DataFrame]]:
@@ -78,12 +83,12 @@ class _Reader:
         self._order: TradeOrder | None = None
         self._last_us = 0
 
-    def step(self, batch: RawBatch) -> tuple[Step, bool]:
+    def step(self, batch: Batch) -> tuple[Step, bool]:
         """Return what is new in the batch, and whether it passed the end of the period."""
         wanted = self._wanted
-        table, rejected = clean(batch)
+        table, rejected = batch.table, batch.rejected
         if not batch.has_ids:
-            table = self._ids.assign(batch.part, table)
+            table = self._ids.assign("", table)
         times = table["timestamp_us"]
         is_past_end = bool(times.len()) and int(times[-1]) >= wanted.to_us + _MARGIN_US
         around = times.is_between(
@@ -91,17 +96,27 @@ class _Reader:
         )
         candidates = table if around.all() else table.filter(around)
         if candidates.is_empty():
-            # Rejected rows are told with the trades around them, not of times outside.
+            # Rejected rows are reported with the trades around them, not of times outside.
             told = rejected if table.is_empty() else []
-            return Step(batch.part, Fresh(candidates, []), told, 0, 0), is_past_end
+            nothing = Fresh(candidates, [])
+            return (
+                Step(batch.part, nothing, told, batch.repeated, 0, batch.rows, table.height),
+                is_past_end,
+            )
         if self._order is None:
             by_id = _counts_trades(wanted.key, candidates["trade_id"][0])
             self._order = TradeOrder(by_id=by_id, after=wanted.after)
         repeated = self._order.repeated
-        fresh = self._of_period(self._order.take(batch.part, candidates))
-        told = rejected if fresh.table.height else []
+        taken = self._order.take(batch.part, candidates)
+        fresh = self._of_period(taken)
+        repeated = self._order.repeated - repeated + batch.repeated
+        outside = table.height - candidates.height + taken.table.height - fresh.table.height
         missing = sum(hole.last - hole.first + 1 for hole in fresh.holes)
-        return Step(batch.part, fresh, told, self._order.repeated - repeated, missing), is_past_end
+        is_new = fresh.table.height > 0
+        return (
+            Step(batch.part, fresh, rejected, repeated, missing, batch.rows, outside, is_new),
+            is_past_end,
+        )
 
     def _of_period(self, fresh: Fresh) -> Fresh:
         """Leave out trades outside the period, and ids that were skipped outside of it."""

@@ -3,12 +3,13 @@
 from datetime import UTC, date, datetime
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from ohlc_core.service.setting_groups import (
     IntervalSettings,
     ObservabilitySettings,
     RestInterval,
+    TextList,
 )
 from ohlc_exchanges.settings import ProductSettings
 
@@ -49,10 +50,22 @@ class HistorySettings(ObservabilitySettings, ProductSettings, IntervalSettings):
     replay_query: str = Field(
         "", description="a DuckDB query, for REPLAY_SOURCE=sql; trusted: it runs as given"
     )
+    replay_allow: TextList = Field(
+        (),
+        description="what a run may leave out and still end well, comma-separated: rejected "
+        "(rows), unreadable (files), empty (products without trades)",
+    )
     replay_cache: str = Field(
         "data/rest-pages", description="folder that keeps fetched REST pages (off: none)"
     )
     rest_interval_seconds: RestInterval = None
+
+    @field_validator("replay_allow")
+    @classmethod
+    def _allowed_is_known(cls, allowed: tuple[str, ...]) -> tuple[str, ...]:
+        if unknown := sorted(set(allowed) - {"rejected", "unreadable", "empty"}):
+            raise ValueError(f"names {', '.join(unknown)}")
+        return allowed
 
     @model_validator(mode="after")
     def _source_is_whole(self) -> "HistorySettings":

@@ -1,12 +1,13 @@
 """Trades as columns of text: read, checked and written without one Python object a trade.
 
-A raw batch holds what a source read. `clean` turns it into a trade table, whose every row is a
-trade that a candle can hold, with its numbers in canonical text; `table_of` makes one of trades
+A raw batch holds what a source read. `clean` turns it into a batch, whose every row is a trade
+that a candle can hold, with its numbers in canonical text; `table_of` makes a table of trades
 that are already known to be good.
 """
 
-from collections.abc import Sequence
-from decimal import Decimal, InvalidOperation
+import re
+from collections.abc import Callable, Sequence
+from decimal import Decimal
 from typing import Any, NamedTuple, get_args
 
 import msgspec
@@ -31,6 +32,8 @@ TRADE_TABLE = pl.Schema(
 
 # Plain notation, surely in range; anything else is read, slowly, as a Decimal.
 _PLAIN = r"^(0|[1-9][0-9]{0,29})(\.[0-9]{1,30})?$"
+# What a slow row may hold: exponents, leading zeros, no sign, plain ASCII digits.
+_STRICT = re.compile(r"([0-9]{1,40}(\.[0-9]{0,40})?|\.[0-9]{1,40})([eE][-+]?[0-9]{1,3})?", re.ASCII)
 _NUMBERS = ("price", "quantity")
 _MAX_PAYLOAD = 2_000
 
@@ -42,21 +45,52 @@ class RawBatch(NamedTuple):
         part: the file, page or query they are from.
         trades: the columns of `TRADE_TABLE`, null where a row has nothing readable; numbers in
             the source's own text. A null column ``trade_id`` means that the source has no ids.
-        origin: the same rows as they were read, for a dead letter.
-        has_ids: whether the source tells trade ids.
+        payload: given a row's position, returns its text as it was read, for a dead letter.
+        has_ids: whether the source provides trade ids.
+        first_row: the number of the first row in its file, from 1; 0 where rows have none.
+        slow_time: reads the time of a row that the columns did not; None where nothing could.
     """
 
     part: str
     trades: pl.DataFrame
-    origin: pl.DataFrame
+    payload: Callable[[int], str]
     has_ids: bool
+    first_row: int = 0
+    slow_time: Callable[[int], int | None] | None = None
 
 
 class RejectedRow(NamedTuple):
-    """A row that is no trade: why, and its text."""
+    """A row that is no trade.
+
+    Attributes:
+        detail: where it stands, and why.
+        payload: its text.
+        reason: why, in words that are the same for all rows of the kind.
+    """
 
     detail: str
     payload: str
+    reason: str = ""
+
+
+class Batch(NamedTuple):
+    """Some of a source's rows, checked.
+
+    Attributes:
+        part: the file, page or query they are from.
+        table: the trades (`TRADE_TABLE`), in the source's order; ids are null where it has none.
+        rejected: rows that are no trades.
+        has_ids: whether the source provides trade ids.
+        rows: how many were read.
+        repeated: rows left out because another file of the source had them too.
+    """
+
+    part: str
+    table: pl.DataFrame
+    rejected: list[RejectedRow]
+    has_ids: bool
+    rows: int
+    repeated: int = 0
 
 
 def table_of(trades: Sequence[Trade]) -> pl.DataFrame:
@@ -68,7 +102,17 @@ def table_of(trades: Sequence[Trade]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=TRADE_TABLE, orient="row")
 
 
-def clean(batch: RawBatch) -> tuple[pl.DataFrame, list[RejectedRow]]:
+def row_payload(frame: pl.DataFrame) -> Callable[[int], str]:
+    """Return what gives a frame's row as JSON."""
+
+    def payload(position: int) -> str:
+        row = frame.row(position, named=True)
+        return msgspec.json.encode({name: _plain(value) for name, value in row.items()}).decode()
+
+    return payload
+
+
+def clean(batch: RawBatch) -> Batch:
     """Return the batch's good rows as a trade table, in order, and its rejected rows.
 
     Where the source has no ids the table's ids are null: see `ohlc_history.synthetic_ids`.
@@ -84,7 +128,7 @@ def clean(batch: RawBatch) -> tuple[pl.DataFrame, list[RejectedRow]]:
         good &= (pl.col("trade_id") != "").fill_null(value=False)
     is_good = table.select(good.alias("good")).to_series()
     if is_good.all():
-        return table, []
+        return Batch(batch.part, table, [], batch.has_ids, table.height)
     return _with_slow_rows(batch, table, is_good)
 
 
@@ -99,25 +143,25 @@ def _canonical(name: str) -> pl.Expr:
     return pl.when(text.str.contains(_PLAIN)).then(trimmed).alias(name)
 
 
-def _with_slow_rows(
-    batch: RawBatch, table: pl.DataFrame, is_good: pl.Series
-) -> tuple[pl.DataFrame, list[RejectedRow]]:
+def _with_slow_rows(batch: RawBatch, table: pl.DataFrame, is_good: pl.Series) -> Batch:
     rejected: list[RejectedRow] = []
     mended: list[tuple[Any, ...]] = []
-    positions = (~is_good).arg_true()
-    for position in positions:
+    for position in (~is_good).arg_true():
         row = batch.trades.row(position, named=True)
+        if row["timestamp_us"] is None and batch.slow_time is not None:
+            row["timestamp_us"] = batch.slow_time(position)
         try:
             mended.append((position, *_slow_row(row, has_ids=batch.has_ids)))
         except ValueError as error:
-            payload = _payload(batch.origin.row(position, named=True))
-            rejected.append(RejectedRow(f"{batch.part}: {error}", payload))
+            where = f"{batch.part}, row {batch.first_row + position}" if batch.first_row else ""
+            payload = batch.payload(position)[:_MAX_PAYLOAD]
+            rejected.append(RejectedRow(f"{where or batch.part}: {error}", payload, str(error)))
     index = pl.Series("index", range(table.height), pl.Int64)
     whole = table.insert_column(0, index).filter(is_good)
     if mended:
         schema = {"index": pl.Int64} | dict(TRADE_TABLE)
         whole = pl.concat([whole, pl.DataFrame(mended, schema, orient="row")]).sort("index")
-    return whole.drop("index"), rejected
+    return Batch(batch.part, whole.drop("index"), rejected, batch.has_ids, is_good.len())
 
 
 def _slow_row(row: dict[str, Any], *, has_ids: bool) -> tuple[str | None, str, str, str, int]:
@@ -125,12 +169,12 @@ def _slow_row(row: dict[str, Any], *, has_ids: bool) -> tuple[str | None, str, s
     if row["side"] not in SIDES:
         raise ValueError("side is neither buy nor sell")
     if row["timestamp_us"] is None:
-        raise ValueError("the time can not be read")
+        raise ValueError("the time cannot be read")
     trade_id = row["trade_id"] if has_ids else None
     if has_ids and not trade_id:
-        raise ValueError("trade_id is empty")
+        raise ValueError("trade_id is missing or no id")
     reason = reason_to_reject(
-        Trade(trade_id or "made", price, quantity, row["side"], row["timestamp_us"])
+        Trade(trade_id or "synthetic", price, quantity, row["side"], row["timestamp_us"])
     )
     if reason is not None:
         raise ValueError(reason)
@@ -138,18 +182,9 @@ def _slow_row(row: dict[str, Any], *, has_ids: bool) -> tuple[str | None, str, s
 
 
 def _decimal(name: str, text: str | None) -> Decimal:
-    try:
-        return Decimal(text or "")
-    except InvalidOperation:
-        raise ValueError(f"{name} is not a number") from None
-
-
-def _payload(row: dict[str, Any]) -> str:
-    if len(row) == 1:
-        text = str(next(iter(row.values())))
-    else:
-        text = msgspec.json.encode({name: _plain(value) for name, value in row.items()}).decode()
-    return text[:_MAX_PAYLOAD]
+    if text is None or not _STRICT.fullmatch(text):
+        raise ValueError(f"{name} is not a number")
+    return Decimal(text)
 
 
 def _plain(value: Any) -> str | int | float | bool | None:  # noqa: ANN401 - any cell

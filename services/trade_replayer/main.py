@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import NamedTuple
@@ -23,10 +23,11 @@ from ohlc_core.messages.topics import TopicNames, topic_names
 from ohlc_core.service.runner import Runtime, run_service
 from ohlc_exchanges.base import ExchangeError
 from ohlc_history.deduplicate import DisorderError
-from ohlc_history.sources.base import SourceError, TradeSource
+from ohlc_history.sources.base import LeftOut, SourceError, TradeSource
 from ohlc_history.sources.factory import open_source
 from trade_replayer.hand_over import first_whole_window_us, live_start_us
-from trade_replayer.progress import ProductProgress, figures, print_summary, shown
+from trade_replayer.outcome import check_everything_was_used, print_summary
+from trade_replayer.progress import ProductProgress, figures, shown
 from trade_replayer.publisher import Publisher
 from trade_replayer.replay import Job, ProductReplay
 from trade_replayer.settings import ReplayerSettings
@@ -41,6 +42,7 @@ class _Plan(NamedTuple):
 
     source: TradeSource
     products: list[ProductProgress]
+    left_out: Sequence[LeftOut]
 
 
 def main() -> None:
@@ -79,9 +81,18 @@ def run(settings: ReplayerSettings, runtime: Runtime) -> None:
         logger.info("stopped; the same command goes on from here")
         return
     runtime.status.say("done", "Every product is replayed")
-    print_summary(plan.products, run_name, time.monotonic() - began)
+    print_summary(plan.products, plan.left_out, run_name, time.monotonic() - began)
     if settings.replay_until != "replayed":
         _finish(settings, runtime, names, plan.products)
+    if not runtime.stop.is_set():
+        check_everything_was_used(
+            plan.products,
+            plan.left_out,
+            settings.replay_allow,
+            emptiness_is_certain=plan.source.is_live,
+        )
+        if settings.replay_until != "replayed":
+            logger.info("backfill {} is complete", run_name)
 
 
 def _finish(
@@ -103,7 +114,6 @@ def _finish(
     prove(settings, names, {product.key: product.to_us for product in products}, moved)
     if settings.replay_until == "cleaned":
         stop_readers_and_delete_run(settings, names, runtime.stop)
-    logger.info("backfill {} is complete", names.run_id)
 
 
 def _incomplete(names: TopicNames) -> str:
@@ -134,12 +144,13 @@ def _plan(settings: ReplayerSettings, runtime: Runtime) -> _Plan:
 
     opened = open_source(settings, runtime.stop, waiting)
     for product_id, product in products.items():
+        product.files = opened.files.get(product_id)
         if product.from_us is None:
             product.from_us = opened.first_us[product_id]
         # Never beyond the exchange's own clock, nor beyond this machine's.
         ends = (product.to_us, opened.clock_us, settings.to_us)
         product.to_us = min(end for end in ends if end is not None)
-    return _Plan(opened.source, list(products.values()))
+    return _Plan(opened.source, list(products.values()), opened.left_out)
 
 
 # --- replaying -------------------------------------------------------------------------------
@@ -158,12 +169,11 @@ def _replay(settings: ReplayerSettings, runtime: Runtime, names: TopicNames, pla
         progress=moved,
     )
     so_far = replayed_so_far(settings, names.trades, [product.key for product in plan.products])
-    # Without TO_DAY the end is always later than it was; only an exchange has more by then.
-    has_later = plan.source.is_live or settings.to_us is not None
+    # Files and tables may have changed since an earlier run, and what it rejected counts again.
     waiting = [
         product
         for product in plan.products
-        if not _is_complete(product, so_far[product.key], has_later=has_later)
+        if not (plan.source.is_live and _is_complete(product, so_far[product.key]))
     ]
     candles = RecordCount(settings, names.ohlc)
     try:
@@ -201,15 +211,13 @@ def _run_products(
     raise failures[0]
 
 
-def _is_complete(product: ProductProgress, so_far: ReplayedSoFar, *, has_later: bool) -> bool:
-    """Whether an earlier run had replayed all of the product.
-
-    has_later tells whether the source may have more when the end is later than it was.
-    """
-    if so_far.final_us is None or (so_far.final_us < product.to_us and has_later):
+def _is_complete(product: ProductProgress, so_far: ReplayedSoFar) -> bool:
+    """Return whether an earlier run had replayed all of the product up to this run's end."""
+    if so_far.final_us is None or so_far.final_us < product.to_us:
         return False
     product.to_us = so_far.final_us
     product.is_done = product.already = True
+    product.holds_trades = so_far.last is not None
     logger.info("{}: an earlier run had replayed it completely", product.key)
     return True
 

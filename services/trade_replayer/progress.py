@@ -12,9 +12,9 @@ from loguru import logger
 from prometheus_client import Counter, Gauge
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
 from ohlc_core.domain.trade import ProductKey
+from ohlc_history.read_history import Step
 
 TRADES = Counter("replayer_trades", "Trades appended", ["product"])
 REJECTED = Counter("replayer_rejected_rows", "Rows sent to the dead-letter topic", ["product"])
@@ -34,7 +34,12 @@ class ProductProgress(msgspec.Struct):
         at_us: the event time reached.
         trades: appended by this process.
         already: whether an earlier run had appended everything.
-        rejected, repeated, missing: rows dead-lettered, left out as repeats, ids skipped.
+        rows, outside: rows read, and trades outside the period among them.
+        rejected: rows that are no trades, by reason.
+        repeated, missing: rows left out as repeats, and ids skipped.
+        first_us: event time of the first trade of the period.
+        files: how many files hold the product, where the source has files.
+        holds_trades: whether its topic holds trades, this run's or an earlier one's.
         note: what it waits for, if for anything.
         is_done: whether its final watermark is there.
     """
@@ -45,17 +50,34 @@ class ProductProgress(msgspec.Struct):
     at_us: int = 0
     trades: int = 0
     already: bool = False
-    rejected: int = 0
+    rows: int = 0
+    outside: int = 0
+    rejected: dict[str, int] = msgspec.field(default_factory=dict)
+    first_us: int | None = None
+    files: int | None = None
+    holds_trades: bool = False
     repeated: int = 0
     missing: int = 0
     note: str = ""
     is_done: bool = False
+
+    def read(self, step: Step) -> None:
+        """Count a step of the source."""
+        self.rows += step.rows
+        self.outside += step.outside
+        self.repeated += step.repeated
+        self.missing += step.missing
+        for row in step.rejected:
+            self.rejected[row.reason] = self.rejected.get(row.reason, 0) + 1
+        if step.fresh.table.height and self.first_us is None:
+            self.first_us = int(step.fresh.table["timestamp_us"][0])
 
     def appended(self, trades: int, at_us: int) -> None:
         """Count trades appended, the last of them at that event time."""
         self.trades += trades
         self.at_us = at_us
         self.note = ""
+        self.holds_trades = True
         TRADES.labels(str(self.key)).inc(trades)
         REPLAYED_UNTIL.labels(str(self.key)).set(at_us / 1e6)
 
@@ -87,7 +109,7 @@ def figures(products: Sequence[ProductProgress]) -> dict[str, object]:
                 "at_us": product.at_us,
                 "fraction": round(product.fraction, 4),
                 "trades": product.trades,
-                "rejected_rows": product.rejected,
+                "rejected_rows": sum(product.rejected.values()),
                 "missing_ids": product.missing,
                 "waiting": product.note,
                 "is_done": product.is_done,
@@ -184,29 +206,3 @@ def _show_bars(display: _Display, done: threading.Event) -> None:
             bars.update(everything, completed=fraction, text=text)
             if is_last:
                 return
-
-
-def print_summary(products: Sequence[ProductProgress], run_id: str, seconds: float) -> None:
-    """Print the table that ends a replay."""
-    table = Table(title=f"replay {run_id}")
-    for heading in ("product", "period", "trades", "repeated", "rejected", "missing ids", "state"):
-        is_text = heading in ("product", "state")
-        table.add_column(heading, justify="left" if is_text else "right", no_wrap=is_text)
-    for product in products:
-        state = "complete" if product.is_done else "interrupted"
-        table.add_row(
-            str(product.key),
-            product.days,
-            f"{product.trades:,}",
-            f"{product.repeated:,}",
-            f"{product.rejected:,}",
-            f"{product.missing:,}",
-            "was complete" if product.already else state,
-        )
-    total = sum(product.trades for product in products)
-    console = Console(width=None if sys.stdout.isatty() else 120)
-    console.print(table)
-    console.print(
-        f"{total:,} trades in {seconds:.1f} s ({total / max(seconds, 0.001):,.0f} trades/s)",
-        highlight=False,
-    )

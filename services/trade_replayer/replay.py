@@ -61,6 +61,7 @@ class ProductReplay:
         self._progress = progress
         self._so_far = so_far
         self._last = so_far.last
+        progress.holds_trades = so_far.last is not None
 
     def run(self) -> None:
         """Append what is missing of the product's records; `ProductProgress.is_done` tells
@@ -79,6 +80,10 @@ class ProductReplay:
         if not self._append_history():
             return
         end_us = progress.to_us
+        if self._so_far.final_us == end_us and not progress.trades:
+            logger.info("{}: an earlier run had replayed it completely", self._key)
+            progress.is_done = progress.already = True
+            return
         job.publisher.message(self._key, WatermarkMessage(*self._key, end_us, final=True), end_us)
         job.publisher.flush()
         progress.is_done = True
@@ -117,10 +122,10 @@ class ProductReplay:
             if job.stop.is_set():
                 return False
             job.progress()
-            progress.repeated += step.repeated
-            progress.missing += step.missing
-            for row in step.rejected:
-                self._reject(step.part, row)
+            progress.read(step)
+            if step.is_new:
+                for row in step.rejected:
+                    self._reject(step.part, row)
             self._append_rows(step.fresh)
         return not job.stop.is_set()
 
@@ -153,7 +158,6 @@ class ProductReplay:
 
     def _reject(self, part: str, row: RejectedRow) -> None:
         self._job.publisher.dead_letter(self._key, part, row, self._job.now_us() // 1_000)
-        self._progress.rejected += 1
         REJECTED.labels(str(self._key)).inc()
 
     def _tell_resumption(self) -> None:

@@ -65,6 +65,7 @@ KNOWN_SETTINGS = frozenset(
         "REDPANDA_IMAGE",
         "REDPANDA_MEMORY",
         "REDPANDA_MEMORY_LIMIT",
+        "REPLAY_ALLOW",
         "REPLAY_BATCH",
         "REPLAY_CACHE",
         "REPLAY_PATH",

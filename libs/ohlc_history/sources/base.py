@@ -1,16 +1,23 @@
 """The one interface behind which every source of history stands."""
 
 from collections.abc import Iterator
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from ohlc_core.errors import PipelineError
 from ohlc_core.messages.records import Source as SourceName
 from ohlc_exchanges.base import Position
-from ohlc_history.trade_table import RawBatch
+from ohlc_history.trade_table import Batch
 
 
 class SourceError(PipelineError):
     """A source can not be read; the text is one line that names it and the remedy."""
+
+
+class LeftOut(NamedTuple):
+    """A file that could not be used, and why."""
+
+    part: str
+    reason: str
 
 
 class TradeSource(Protocol):
@@ -27,7 +34,7 @@ class TradeSource(Protocol):
 
     def batches(
         self, product_id: str, from_us: int, to_us: int, after: Position | None
-    ) -> Iterator[RawBatch]:
+    ) -> Iterator[Batch]:
         """Yield what the source holds of the product, in the exchange's order.
 
         Everything from ``from_us`` (and after ``after``, where given) up to ``to_us`` is among

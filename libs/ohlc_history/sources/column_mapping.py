@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import polars as pl
 
 from ohlc_history.sources.base import SourceError
-from ohlc_history.trade_table import RawBatch
+from ohlc_history.trade_table import RawBatch, row_payload
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -157,7 +157,7 @@ def raw_batches(
     for chunk in connection.sql(query).to_arrow_reader(_ROWS):
         table = pl.DataFrame(chunk)
         if table.height:
-            yield RawBatch(part, table, table, has_ids)
+            yield RawBatch(part, table, row_payload(table), has_ids)
 
 
 def select_trades(columns: TradeColumns, relation: str, unknown_side: str) -> str:
@@ -168,3 +168,11 @@ def select_trades(columns: TradeColumns, relation: str, unknown_side: str) -> st
         f"{columns.text('quantity')} AS quantity, {side_sql(columns, unknown_side)} AS side, "
         f"TRY_CAST({time_us_sql(columns)} AS BIGINT) AS timestamp_us FROM {relation}"
     )
+
+
+def order_by(*, by_id: bool) -> str:
+    """Return the SQL order of the trade table: by id where ids count up, else by time."""
+    number = "TRY_CAST(trade_id AS HUGEINT) NULLS FIRST"
+    first = f"{number}, timestamp_us" if by_id else f"timestamp_us NULLS FIRST, {number}"
+    # Rows equal in all of this are interchangeable, so the order is the same each time.
+    return f"{first}, trade_id, price, quantity, side"

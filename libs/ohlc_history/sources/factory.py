@@ -2,9 +2,10 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 from ohlc_core.errors import FatalError, SettingsError
@@ -12,7 +13,7 @@ from ohlc_exchanges.base import ExchangeAdapter, ExchangeError, UnknownProductEr
 from ohlc_exchanges.http import CallSpacing, RestFetcher, RetryPolicy
 from ohlc_exchanges.registry import adapter_for, has_dense_ids
 from ohlc_history.settings import HistorySettings
-from ohlc_history.sources.base import TradeSource
+from ohlc_history.sources.base import LeftOut, TradeSource
 from ohlc_history.sources.history_files import FileSource
 from ohlc_history.sources.page_cache import CachedFetch
 from ohlc_history.sources.query import QuerySource
@@ -34,11 +35,15 @@ class OpenedSource(NamedTuple):
         source: the history.
         first_us: of each product's first trade, where the source knows it; else None.
         clock_us: the exchange's clock, where it told it.
+        files: how many files hold each product, where the source has files.
+        left_out: files that could not be used.
     """
 
     source: TradeSource
     first_us: dict[str, int | None]
     clock_us: int | None
+    files: Mapping[str, int] = MappingProxyType({})
+    left_out: Sequence[LeftOut] = ()
 
 
 def open_source(settings: HistorySettings, stop: threading.Event, on_wait: OnWait) -> OpenedSource:
@@ -52,12 +57,13 @@ def open_source(settings: HistorySettings, stop: threading.Event, on_wait: OnWai
     if settings.replay_source == "rest":
         return _open_rest(settings, stop, on_wait)
     sequential = has_dense_ids(settings.exchange)
-    stored: FileSource | QuerySource
     if settings.replay_source == "files":
-        stored = FileSource(settings.replay_path, products, sequential=sequential)
-    else:
-        stored = QuerySource(settings.replay_query, products, sequential=sequential)
-    return OpenedSource(stored, {product: stored.first_us(product) for product in products}, None)
+        files = FileSource(settings.replay_path, products, sequential=sequential)
+        counts = {product: files.parts(product) for product in products}
+        first_us = {product: files.first_us(product) for product in products}
+        return OpenedSource(files, first_us, None, counts, files.left_out)
+    query = QuerySource(settings.replay_query, products, sequential=sequential)
+    return OpenedSource(query, {product: query.first_us(product) for product in products}, None)
 
 
 def open_fetcher(

@@ -1,55 +1,48 @@
-"""Files of history: which of them hold trades, of which product, and in which order.
+"""Files of history: which of them hold trades, of which product, and what was left out.
 
 REPLAY_PATH may be a file, a folder (its own files, not its subfolders') or a glob. A file's
-product is read from its content where it tells (Kraken pages, a product column), else from its
-name (``XBTUSD.csv``, ``BTCUSDT-trades-2024-01.zip``). Zips count as folders of their members.
+product is read from its content where that names it (Kraken pages, a product column), else from
+its name (``XBTUSD.csv``, ``BTCUSDT-trades-2024-01.zip``). Zips count as folders of their members.
 """
 
-import glob
-import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
-from pathlib import Path
-from typing import NamedTuple
 
-from loguru import logger
-
-from ohlc_core.errors import SettingsError
+from ohlc_core.errors import FatalError, SettingsError
 from ohlc_core.messages.records import Source as SourceName
 from ohlc_exchanges.base import Position
-from ohlc_history.sources.base import SourceError
-from ohlc_history.sources.column_files import column_files
-from ohlc_history.sources.headerless_csv import Layout, first_lines, layout_of, read_lines
-from ohlc_history.sources.kraken_pages import pages_to_batches, read_pages
+from ohlc_history.sources.archive import DataFile, members_of, paths_at
+from ohlc_history.sources.base import LeftOut, SourceError
+from ohlc_history.sources.delimited import IsWanted, head_lines, read_rows
+from ohlc_history.sources.external_sort import SortedCopy, order_of
+from ohlc_history.sources.file_periods import end_by_name, end_by_tail
+from ohlc_history.sources.frames import feather_file, json_file, parquet_file
+from ohlc_history.sources.kraken_pages import KrakenPage, page_batches, read_pages
+from ohlc_history.sources.layouts import layout_of
+from ohlc_history.sources.merge import OrderedFile, merged
 from ohlc_history.sources.products import ProductNames
-from ohlc_history.trade_table import RawBatch, clean
+from ohlc_history.trade_table import Batch, RawBatch, clean
+
+_TEXT = (".csv", ".txt", ".tsv")
+_PAGES = (".json", ".jsonl", ".ndjson")
+_PARQUET = (".parquet", ".pq")
+_FEATHER = (".feather", ".arrow")
+_KNOWN = (*_TEXT, *_PAGES, *_PARQUET, *_FEATHER)
 
 # Trades are in the exchange's order, in which stamps may step back by less than this.
 _MARGIN_US = 60_000_000
+# Ids made of a time have more digits than any count of trades.
+_COUNT_DIGITS = 15
 
-_TEXT = (".csv", ".txt", ".csv.gz", ".txt.gz")
-_PAGES = (".json", ".jsonl")
-_PARQUET = (".parquet", ".pq")
-
-
-class HistoryFile(NamedTuple):
-    """A file, or a part of one, that holds trades of one product.
-
-    Attributes:
-        part: its name in messages.
-        product_id: the configured product.
-        first_us: its first trade's event time.
-        read: yields its rows.
-    """
-
-    part: str
-    product_id: str
-    first_us: int
-    read: Callable[[], Iterator[RawBatch]]
+_Rows = Callable[[], Iterator[RawBatch]]
 
 
 class FileSource:
     """A `TradeSource` over the files at REPLAY_PATH.
+
+    Attributes:
+        left_out: files that could not be used, and why.
 
     Args:
         path: REPLAY_PATH.
@@ -57,151 +50,230 @@ class FileSource:
         sequential: whether the exchange's ids count up by trade.
 
     Raises:
-        SettingsError: no file of it holds trades of the products.
+        SettingsError: the path names no file, or only files of other products.
+        FatalError: no file of it can be read; the text says why.
     """
 
     name: SourceName = "file"
     is_live = False
 
     def __init__(self, path: str, product_ids: Sequence[str], *, sequential: bool) -> None:
-        lone_file = Path(path).expanduser().is_file() and not path.lower().endswith(".zip")
-        names = ProductNames(product_ids, lone_file=lone_file)
-        self.files: Mapping[str, list[HistoryFile]] = {product: [] for product in product_ids}
-        for file in _history_files(path, names, sequential=sequential):
-            self.files[file.product_id].append(file)
-        for files in self.files.values():
-            files.sort(key=lambda file: (file.first_us, file.part))
+        self._sequential = sequential
+        self._path = path
+        paths = paths_at(path)
+        lone_file = len(paths) == 1 and not paths[0].name.lower().endswith(".zip")
+        self._names = ProductNames(product_ids, lone_file=lone_file)
+        self._files: Mapping[str, list[OrderedFile]] = {product: [] for product in product_ids}
+        self._empty: dict[str, list[str]] = {product: [] for product in product_ids}
+        self.left_out: list[LeftOut] = []
+        others = 0
+        for file in paths:
+            others += self._look_at(file.name, partial(self._members, DataFile(file)))
+        self._check_found(others)
 
     def first_us(self, product_id: str) -> int | None:
         """Return the event time of the product's first trade, or None when there is none."""
-        files = self.files[product_id]
-        return files[0].first_us if files else None
+        return min((file.first_us for file in self._files[product_id]), default=None)
+
+    def parts(self, product_id: str) -> int:
+        """Return how many files hold the product's trades."""
+        return len(self._files[product_id])
+
+    def empty_parts(self, product_id: str) -> list[str]:
+        """Return the files that are the product's and hold no row."""
+        return self._empty[product_id]
 
     def batches(
         self, product_id: str, from_us: int, to_us: int, after: Position | None
-    ) -> Iterator[RawBatch]:
-        """Yield the product's files one after the other, leaving out those outside."""
+    ) -> Iterator[Batch]:
+        """Yield the trades of the product's files, each once, in the exchange's order."""
         begin_us = max(from_us, 0 if after is None else after.timestamp_us) - _MARGIN_US
-        files = self.files[product_id]
-        for number, file in enumerate(files):
-            ends_before = number + 1 < len(files) and files[number + 1].first_us <= begin_us
-            if not ends_before and file.first_us < to_us + _MARGIN_US:
-                yield from file.read()
+        files = [
+            file
+            for file in self._files[product_id]
+            if file.first_us < to_us + _MARGIN_US
+            and (file.end_us is None or file.end_us >= begin_us)
+        ]
+        by_id = self._sequential and all(file.counts for file in files if file.has_ids)
+        yield from merged(files, by_id=by_id)
 
+    # --- looking at files ----------------------------------------------------------------
 
-def _history_files(path: str, names: ProductNames, *, sequential: bool) -> Iterator[HistoryFile]:
-    found, refused = 0, []
-    for file in _paths(path):
+    def _look_at(self, part: str, files: Callable[[], Iterator[DataFile]]) -> int:
+        """Note what each file holds; return how many are other products'."""
+        others = 0
         try:
-            for history in _read_heads(file, names, sequential=sequential):
+            for file in files():
+                try:
+                    others += self._note(file)
+                except SourceError as error:
+                    self._leave_out(file.part, error)
+        except SourceError as error:
+            self._leave_out(part, error)
+        return others
+
+    def _leave_out(self, part: str, error: SourceError) -> None:
+        words = str(error).removeprefix(f"{part}: ")
+        self.left_out.append(LeftOut(part, words))
+
+    def _members(self, file: DataFile) -> Iterator[DataFile]:
+        if file.name.endswith(".zip"):
+            yield from members_of(file.path)
+        else:
+            yield file
+
+    def _note(self, file: DataFile) -> bool:
+        """Note a file's trades of the products. Return whether it is another product's.
+
+        Raises:
+            SourceError: it cannot be used.
+        """
+        name = file.name
+        if not name.endswith(_KNOWN):
+            raise SourceError(f"{file.part}: is none of {' '.join((*_KNOWN, '.zip'))}")
+        if file.member is not None and name.endswith((*_PARQUET, *_FEATHER)):
+            raise SourceError(f"{file.part}: unpack it first; only text is read inside a zip")
+        if name.endswith(_PAGES):
+            pages = read_pages(file)
+            if pages is not None:
+                return self._note_pages(file, pages)
+        if file.member is not None and self._names.is_another(file.stem):
+            return True
+        return self._note_rows(file)
+
+    def _note_pages(self, file: DataFile, pages: list[KrakenPage]) -> bool:
+        is_another = bool(pages)
+        for pair, batch in page_batches(file.part, pages):
+            product_id = self._names.find(pair)
+            if product_id is not None:
+                is_another = False
+                self._add(product_id, batch.part, partial(_one, batch))
+        for page in pages:
+            product_id = self._names.find(page.pair)
+            if product_id is not None and not page.rows:
+                is_another = False
+                self._empty[product_id].append(file.part)
+        return is_another
+
+    def _note_rows(self, file: DataFile) -> bool:
+        opened = _opened_rows(file)
+        if opened is None:
+            product_id = self._names.find_in_file_name(file.stem)
+            if product_id is not None:
+                self._empty[product_id].append(file.part)
+            return product_id is None
+        rows, has_product_column, end_us = opened
+        if has_product_column:
+            return self._note_column(file, rows, end_us)
+        product_id = self._names.find_in_file_name(file.stem)
+        if product_id is not None:
+            self._add(product_id, file.part, partial(rows, None), end_us)
+            return False
+        if self._names.is_another(file.stem):
+            return True
+        raise SourceError(
+            f"{file.part}: neither its name nor a column says which product it holds; name it "
+            "like BTCUSD.csv after one of PRODUCT_IDS"
+        )
+
+    def _note_column(self, file: DataFile, rows: "_OpenedRows", end_us: int | None) -> bool:
+        found = 0
+        for product_id in self._files:
+            wanted = partial(self._names.is_spelling, product_id)
+            with suppress(_NoTradeError):
+                self._add(product_id, file.part, partial(rows, wanted), end_us)
                 found += 1
-                yield history
-        except (SourceError, OSError, EOFError, zipfile.BadZipFile) as error:
-            refused.append(f"{file.name}: {error}")
-    if not found:
-        reasons = "; ".join(refused[:3]) or "it is empty"
-        more = f"; and {len(refused) - 3} more" if len(refused) > 3 else ""
-        raise SettingsError(
-            f"REPLAY_PATH was {path!r}, where no file holds trades of PRODUCT_IDS "
-            f"{','.join(names.product_ids)} ({reasons}{more})"
+        return not found
+
+    def _add(self, product_id: str, part: str, rows: _Rows, end_us: int | None = None) -> None:
+        """Add a file of the product's, sorted where it is not."""
+        head, rejected = None, 0
+        for batch in map(clean, rows()):
+            rejected += len(batch.rejected)
+            if batch.table.height:
+                head = batch
+                break
+        if head is None:
+            if rejected:
+                self._files[product_id].append(
+                    OrderedFile(part, 0, True, self._sequential, partial(_cleaned, rows))
+                )
+                return
+            raise _NoTradeError(f"{part}: holds no trade of {product_id}")
+        by_id = self._sequential and head.has_ids and _is_number(head)
+        order = order_of(head.table, by_id=by_id)
+        read: Callable[[], Iterator[Batch]] = partial(_cleaned, rows)
+        first = head.table
+        if order != "ascending":
+            copy = SortedCopy(read(), by_id=by_id, newest_first=order == "descending")
+            read = copy.batches
+            first = next(copy.batches()).table
+        first_us = int(first["timestamp_us"][0])
+        if order != "ascending":
+            end_us = None
+        elif end_us is None:
+            end_us = end_by_name(part.rpartition("/")[2], first_us)
+        ordered = OrderedFile(part, first_us, head.has_ids, _is_number(head), read, end_us)
+        self._files[product_id].append(ordered)
+
+    def _check_found(self, others: int) -> None:
+        if any(self._files.values()):
+            return
+        reasons = [f"{left.part}: {left.reason}" for left in self.left_out]
+        reasons += [f"{part}: is empty" for parts in self._empty.values() for part in parts]
+        more = f"; and {len(reasons) - 3} more" if len(reasons) > 3 else ""
+        text = (
+            f"REPLAY_PATH was {self._path!r}, where no file holds trades of PRODUCT_IDS "
+            f"{','.join(self._names.product_ids)}"
         )
-    for reason in refused:
-        logger.warning("left out {}", reason)
+        if not reasons:
+            raise SettingsError(f"{text}; {others} files are other products'")
+        raise FatalError(f"{text} ({'; '.join(reasons[:3])}{more})")
 
 
-def _paths(path: str) -> list[Path]:
-    folder = Path(path).expanduser()
-    if folder.is_dir():
-        found = [file for file in folder.iterdir() if file.is_file()]
-    elif folder.is_file():
-        found = [folder]
-    else:
-        matches = glob.glob(str(folder), recursive=True)
-        found = [file for match in matches if (file := Path(match)).is_file()]
-    if not found:
-        raise SettingsError(
-            f"REPLAY_PATH was {path!r}, where there is no file; allowed: a file, folder or glob"
-        )
-    return sorted(file for file in found if not file.name.startswith("."))
+class _NoTradeError(SourceError):
+    """A file holds no trade of a product."""
 
 
-def _read_heads(path: Path, names: ProductNames, *, sequential: bool) -> Iterator[HistoryFile]:
-    """Yield what a file holds of the products.
+_OpenedRows = Callable[[IsWanted | None], Iterator[RawBatch]]
+
+
+def _opened_rows(file: DataFile) -> tuple[_OpenedRows, bool, int | None] | None:
+    """Return what reads a file's rows, whether a column names the product, and its end.
+
+    None for a file without any row.
 
     Raises:
-        SourceError: it holds no trades, or of no product wanted.
+        SourceError: it is of no known layout, or cannot be read.
     """
-    name = path.name.lower()
-    if name.endswith(".zip"):
-        yield from _zip_members(path, names)
-    elif name.endswith(_PAGES):
-        yield _pages_file(path, names)
-    elif name.endswith(_PARQUET):
-        yield from _column_files(path, names, sequential=sequential)
-    elif name.endswith(_TEXT):
-        layout = layout_of(first_lines(path, None))
-        if layout is None:
-            yield from _column_files(path, names, sequential=sequential)
-        else:
-            yield _lines_file(path, None, layout, names)
-    else:
-        raise SourceError(f"not one of {' '.join((*_TEXT, *_PAGES, *_PARQUET, '.zip'))}")
+    if file.name.endswith((*_PARQUET, *_FEATHER, *_PAGES)):
+        frames = (
+            parquet_file(file) if file.name.endswith(_PARQUET)
+            else feather_file(file) if file.name.endswith(_FEATHER)
+            else json_file(file)
+        )  # fmt: skip
+        if frames is None:
+            raise SourceError(
+                f"{file.part}: is JSON, but neither Kraken's Trades nor rows of trades"
+            )
+        if frames.layout is None:
+            return None
+        return frames.rows, "product_id" in frames.layout.columns, None
+    layout = layout_of(file.part, head_lines(file))
+    if layout is None:
+        return None
+    rows = partial(read_rows, file, layout)
+    return rows, "product_id" in layout.columns, end_by_tail(file, layout)
 
 
-def _zip_members(path: Path, names: ProductNames) -> Iterator[HistoryFile]:
-    with zipfile.ZipFile(path) as archive:
-        members = [member for member in archive.namelist() if member.lower().endswith(".csv")]
-    wanted = [member for member in members if names.find_in_file_name(_stem(member)) is not None]
-    if not wanted:
-        raise SourceError("no member is named after one of the products")
-    for member in wanted:
-        layout = layout_of(first_lines(path, member))
-        if layout is None:
-            raise SourceError(f"{member} has no layout of trades that is known")
-        yield _lines_file(path, member, layout, names)
+def _cleaned(rows: _Rows) -> Iterator[Batch]:
+    return map(clean, rows())
 
 
-def _lines_file(path: Path, member: str | None, layout: Layout, names: ProductNames) -> HistoryFile:
-    part = path.name if member is None else f"{path.name}/{member}"
-    product_id = names.find_in_file_name(_stem(member or path.name))
-    if product_id is None:
-        raise SourceError(
-            "which product it holds can not be told from its name; name it like BTCUSD.csv "
-            "after one of PRODUCT_IDS"
-        )
-    read = partial(read_lines, part, path, member, layout)
-    return HistoryFile(part, product_id, _first_us(part, read), read)
+def _is_number(batch: Batch) -> bool:
+    trade_id = batch.table["trade_id"][0]
+    return trade_id is not None and str(trade_id).isdecimal() and len(trade_id) <= _COUNT_DIGITS
 
 
-def _pages_file(path: Path, names: ProductNames) -> HistoryFile:
-    pages = read_pages(path)
-    if pages is None:
-        raise SourceError("not an answer of Kraken's Trades")
-    product_id = names.find(pages[0].pair) if pages else None
-    if product_id is None:
-        pair = pages[0].pair if pages else "nothing"
-        raise SourceError(f"holds {pair}, which is none of PRODUCT_IDS")
-    first_us = _first_us(path.name, partial(pages_to_batches, path.name, pages))
-    return HistoryFile(path.name, product_id, first_us, partial(_read_pages, path))
-
-
-def _read_pages(path: Path) -> Iterator[RawBatch]:
-    yield from pages_to_batches(path.name, read_pages(path) or [])
-
-
-def _column_files(path: Path, names: ProductNames, *, sequential: bool) -> Iterator[HistoryFile]:
-    by_name = names.find_in_file_name(_stem(path.name))
-    for file in column_files(path, names, by_name, sequential=sequential):
-        yield HistoryFile(path.name, file.product_id, file.first_us, file.read)
-
-
-def _first_us(part: str, read: Callable[[], Iterator[RawBatch]]) -> int:
-    for batch in read():
-        table, _ = clean(batch)
-        if table.height:
-            return int(table["timestamp_us"][0])
-    raise SourceError(f"{part} holds no trade")
-
-
-def _stem(name: str) -> str:
-    return Path(name).name.split(".")[0]
+def _one(batch: RawBatch) -> Iterator[RawBatch]:
+    yield batch

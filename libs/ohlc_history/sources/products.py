@@ -6,6 +6,10 @@ from collections.abc import Iterable
 
 from ohlc_exchanges.kraken.symbols import plain_name
 
+# Newer assets against old currencies: USDTZUSD is USDT/USD.
+_FIAT_CLASS = re.compile(r"([A-Z0-9]{3,})Z(USD|EUR|GBP|JPY|CAD|AUD)")
+# Archives name files after pairs in upper case, whatever the currencies.
+_UPPER_PAIR = re.compile(r"[A-Z0-9]{5,20}")
 _PAIR = re.compile(r"[A-Z0-9]{2,10}(USDT?|USDC|EUR|GBP|JPY|CAD|AUD|CHF|BTC|XBT|ETH)", re.IGNORECASE)
 
 
@@ -25,7 +29,25 @@ class ProductNames:
 
     def find(self, name: str) -> str | None:
         """Return the configured product of this name, or None."""
-        return self._by_name.get(plain_name(name))
+        plain = plain_name(name)
+        found = self._by_name.get(plain)
+        if found is None and (match := _FIAT_CLASS.fullmatch(plain)) is not None:
+            found = self._by_name.get(match[1] + match[2])
+        return found
+
+    def is_spelling(self, product_id: str, name: str) -> bool:
+        """Return whether the name is one of the configured product."""
+        return self.find(name) == product_id
+
+    def is_another(self, stem: str) -> bool:
+        """Return whether a file's name is that of a product that is not configured."""
+        if self.find_in_file_name(stem) is not None:
+            return False
+        words = [word for word in re.split(r"[^A-Za-z0-9]+", stem) if word]
+        pairs = [first + second for first, second in itertools.pairwise(words)]
+        if any(map(_PAIR.fullmatch, (*words, *pairs))):
+            return True
+        return len(words) == 1 and _UPPER_PAIR.fullmatch(words[0]) is not None
 
     def find_in_file_name(self, stem: str) -> str | None:
         """Return the product a file's name speaks of: all of it, or one or two of its words."""

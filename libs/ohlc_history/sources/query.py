@@ -9,16 +9,16 @@ from ohlc_core.errors import SettingsError
 from ohlc_core.messages.records import Source as SourceName
 from ohlc_exchanges.base import Position
 from ohlc_history.sources.base import SourceError
-from ohlc_history.sources.column_files import order_by
 from ohlc_history.sources.column_mapping import (
     connect,
+    order_by,
     product_filter,
     raw_batches,
     select_trades,
     trade_columns,
 )
 from ohlc_history.sources.products import ProductNames
-from ohlc_history.trade_table import UNKNOWN_SIDE, RawBatch
+from ohlc_history.trade_table import UNKNOWN_SIDE, Batch, clean
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -76,7 +76,7 @@ class QuerySource:
 
     def batches(
         self, product_id: str, from_us: int, to_us: int, after: Position | None
-    ) -> Iterator[RawBatch]:
+    ) -> Iterator[Batch]:
         """Yield the query's rows of the product, sorted."""
         import duckdb
 
@@ -90,9 +90,10 @@ class QuerySource:
         )
         try:
             with self._connection() as connection:
-                yield from raw_batches(
+                rows = raw_batches(
                     connection, "query", query, has_ids=self._columns.has("trade_id")
                 )
+                yield from map(clean, rows)
         except duckdb.Error as error:
             raise SourceError(f"REPLAY_QUERY failed: {' '.join(str(error).split())}") from None
 

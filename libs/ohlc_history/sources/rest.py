@@ -2,8 +2,6 @@
 
 from collections.abc import Callable, Iterator
 
-import msgspec
-import polars as pl
 from loguru import logger
 
 from ohlc_core.messages.trades_record import Source as SourceName
@@ -16,7 +14,7 @@ from ohlc_exchanges.base import (
 )
 from ohlc_exchanges.status import http_date
 from ohlc_history.sources.page_cache import CachedFetch
-from ohlc_history.trade_table import TRADE_TABLE, RawBatch, table_of
+from ohlc_history.trade_table import Batch, RejectedRow, table_of
 
 _TRIES = 4
 
@@ -48,7 +46,7 @@ class RestSource:
 
     def batches(
         self, product_id: str, from_us: int, to_us: int, after: Position | None
-    ) -> Iterator[RawBatch]:
+    ) -> Iterator[Batch]:
         """Yield the pages, following the exchange's own cursor."""
         fetch = self._fetch_for(product_id)
         try:
@@ -64,7 +62,7 @@ class RestSource:
 
     def _batches(
         self, product_id: str, from_us: int, after: Position | None, fetch: CachedFetch
-    ) -> Iterator[RawBatch]:
+    ) -> Iterator[Batch]:
         failures = 0
         while True:
             try:
@@ -84,21 +82,15 @@ class RestSource:
             else:
                 return
 
-    def _batch(self, page: Page) -> RawBatch:
+    def _batch(self, page: Page) -> Batch:
         table = table_of(page.trades)
         if not self._adapter.has_dense_ids:
             # Ids shared by all products order them only within a moment.
             table = table.sort("timestamp_us", maintain_order=True)
-        if not page.rejected:
-            return RawBatch("history", table, table, has_ids=True)
-        # A row of nulls is rejected where rows are checked; its origin is what the page held.
-        nulls = pl.DataFrame(
-            [[None] * len(TRADE_TABLE)] * len(page.rejected), TRADE_TABLE, orient="row"
-        )
-        texts = [msgspec.json.encode(trade).decode() for trade in page.trades]
-        texts += [f"{row.reason}: {row.payload}" for row in page.rejected]
-        origin = pl.DataFrame({"row": texts})
-        return RawBatch("history", pl.concat([table, nulls]), origin, has_ids=True)
+        rejected = [
+            RejectedRow(f"history: {row.reason}", row.payload, row.reason) for row in page.rejected
+        ]
+        return Batch("history", table, rejected, True, table.height + len(rejected))
 
     def _pages(
         self, product_id: str, from_us: int, after: Position | None, fetch: CachedFetch

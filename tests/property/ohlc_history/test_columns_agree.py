@@ -63,7 +63,8 @@ def test_cleaning_accepts_what_a_candle_can_hold(prices: list[Decimal]) -> None:
     trades = [Trade("1", price, Decimal(1), "buy", T0) for price in prices]
     rows = [("1", str(price), "1", "buy", T0) for price in prices]
     raw = pl.DataFrame(rows, schema=table_of([]).schema, orient="row")
-    table, rejected = clean(RawBatch("p", raw, raw, has_ids=True))
+    found = clean(RawBatch("p", raw, str, has_ids=True))
+    table, rejected = found.table, found.rejected
     good = [trade for trade in trades if reason_to_reject(trade) is None]
     assert table["price"].to_list() == [canonical(trade.price) for trade in good]
     assert len(rejected) == len(trades) - len(good)

@@ -4,10 +4,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from ohlc_core.errors import SettingsError
+from ohlc_core.errors import FatalError, SettingsError
+from ohlc_history.sources import delimited
 from ohlc_history.sources.history_files import FileSource
 from ohlc_history.sources.products import ProductNames, plain_name
-from ohlc_history.trade_table import clean
 
 DAY = 86_400
 T0 = 1_672_531_200
@@ -19,7 +19,7 @@ def line(second: int) -> str:
 
 def seconds(source: FileSource, product_id: str, from_s: int = 0, to_s: int = 1 << 40) -> list[int]:
     batches = source.batches(product_id, from_s * 1_000_000, to_s * 1_000_000, None)
-    tables = [clean(batch)[0] for batch in batches]
+    tables = [batch.table for batch in batches]
     if not tables:
         return []
     return [time // 1_000_000 for time in pl.concat(tables)["timestamp_us"]]
@@ -88,11 +88,23 @@ def test_a_glob_chooses_files(tmp_path: Path) -> None:
     ]
 
 
-def test_files_outside_the_period_are_not_read(tmp_path: Path) -> None:
-    for day in range(4):
-        (tmp_path / f"XBTUSD-{day}.csv").write_text(line(T0 + day * DAY))
+def test_files_named_after_days_outside_the_period_are_not_read(tmp_path: Path) -> None:
+    for day in range(1, 7):
+        (tmp_path / f"XBTUSD-2023-01-0{day}.csv").write_text(line(T0 + (day - 1) * DAY))
     source = opened(tmp_path, "BTC/USD")
-    assert seconds(source, "BTC/USD", T0 + DAY + 120, T0 + 2 * DAY) == [T0 + DAY, T0 + 2 * DAY]
+    found = seconds(source, "BTC/USD", T0 + 3 * DAY, T0 + 4 * DAY)
+    assert found == [T0 + day * DAY for day in (1, 2, 3, 4)]
+
+
+def test_large_plain_file_that_ends_before_the_period_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delimited, "_FIRST_BLOCK_BYTES", 100)
+    for day in range(4):
+        rows = "".join(line(T0 + day * DAY + n) for n in range(20))
+        (tmp_path / f"XBTUSD-{day}.csv").write_text(rows)
+    source = opened(tmp_path, "BTC/USD")
+    assert min(seconds(source, "BTC/USD", T0 + DAY + 300)) == T0 + 2 * DAY
 
 
 def test_members_of_a_zip_are_files(tmp_path: Path) -> None:
@@ -103,51 +115,61 @@ def test_members_of_a_zip_are_files(tmp_path: Path) -> None:
     assert seconds(opened(tmp_path, "BTC/USD"), "BTC/USD") == [T0]
 
 
-def test_what_holds_no_trades_is_left_out_of_a_folder(tmp_path: Path) -> None:
+def test_what_cannot_be_used_is_left_out_with_its_reason(tmp_path: Path) -> None:
     (tmp_path / "XBTUSD.csv").write_text(line(T0))
     (tmp_path / "candles.csv").write_text("time,open,high,low,close,volume\n1,2,3,4,5,6\n")
-    (tmp_path / "index.json").write_text("[]")
-    (tmp_path / "notes.md").write_text("hello")
-    (tmp_path / ".hidden").write_text("x")
+    (tmp_path / "index.json").write_text('"a"')
     (tmp_path / "broken.zip").write_text("no zip")
-    assert seconds(opened(tmp_path, "BTC/USD"), "BTC/USD") == [T0]
+    (tmp_path / "data.csv").write_text(line(T0))
+    (tmp_path / "what.bin").write_text("x")
+    for name in ("notes.md", ".hidden", "BTCUSD.zip.CHECKSUM", "README.txt"):
+        (tmp_path / name).write_text("hello")
+    (tmp_path / "AAVEPLN.csv").write_text(line(T0))
+    (tmp_path / "LTCUSD.csv").write_text("")
+    source = opened(tmp_path, "BTC/USD")
+    assert seconds(source, "BTC/USD") == [T0]
+    reasons = {left.part: left.reason for left in source.left_out}
+    assert set(reasons) == {"candles.csv", "index.json", "broken.zip", "data.csv", "what.bin"}
+    assert "no column for price" in reasons["candles.csv"]
+    assert "is damaged" in reasons["broken.zip"]
+    assert "neither its name nor a column says which product" in reasons["data.csv"]
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "reason"),
+    ("name", "content", "error", "reason"),
     [
-        ("kraken-ETHEUR.csv", line(T0), "which product it holds can not be told from its name"),
-        ("LTCUSD.csv", line(T0), "which product it holds can not be told from its name"),
-        ("XBTUSD.csv", "time,open\n1,2\n", "no column for price and quantity"),
-        ("XBTUSD.bin", "x", "not one of"),
-        ("page.json", "{}", "not an answer of Kraken's Trades"),
+        ("kraken-ETHEUR.csv", line(T0), SettingsError, "1 files are other products'"),
+        ("LTCUSD.csv", line(T0), SettingsError, "1 files are other products'"),
+        ("XBTUSD.csv", "time,open\n1,2\n", FatalError, "no column for price and quantity"),
+        ("XBTUSD.csv", "", FatalError, "XBTUSD.csv: is empty"),
+        ("XBTUSD.csv", "time,price,qty\n", FatalError, "XBTUSD.csv: is empty"),
+        ("XBTUSD.bin", "x", FatalError, "is none of"),
+        ("page.json", '"a"', FatalError, "neither Kraken's Trades nor rows of trades"),
         (
             "page.json",
             '{"result":{"XETHZUSD":[["1","1",1672531200.1,"b","m","",1]],"last":"1"}}',
-            "holds XETHZUSD, which is none of PRODUCT_IDS",
+            SettingsError,
+            "1 files are other products'",
         ),
     ],
 )
-def test_a_path_without_trades_of_the_products_is_a_wrong_setting(
-    tmp_path: Path, name: str, content: str, reason: str
+def test_path_without_trades_of_the_products_ends_the_run(
+    tmp_path: Path, name: str, content: str, error: type[Exception], reason: str
 ) -> None:
     path = tmp_path / name
     path.write_text(content)
-    with pytest.raises(SettingsError, match=r"REPLAY_PATH was .* PRODUCT_IDS BTC/USD") as error:
+    with pytest.raises(error, match=r"REPLAY_PATH was .* PRODUCT_IDS BTC/USD") as raised:
         opened(path, "BTC/USD")
-    assert reason in str(error.value)
-    assert "\n" not in str(error.value)
+    assert reason in str(raised.value)
+    assert "\n" not in str(raised.value)
 
 
 def test_a_lone_file_of_any_name_is_the_one_products(tmp_path: Path) -> None:
     path = tmp_path / "trades.csv"
     path.write_text(line(T0))
     assert seconds(opened(path, "BTC/USD"), "BTC/USD") == [T0]
-    for ambiguous in (
-        lambda: opened(path, "BTC/USD", "ETH/USD"),
-        lambda: opened(tmp_path, "BTC/USD"),
-    ):
-        with pytest.raises(SettingsError, match="can not be told from its name"):
+    for ambiguous in (lambda: opened(path, "BTC/USD", "ETH/USD"),):
+        with pytest.raises(FatalError, match="says which product it holds"):
             ambiguous()
 
 
@@ -161,3 +183,17 @@ def test_a_product_without_files_has_no_trades(tmp_path: Path) -> None:
     source = opened(tmp_path, "BTC/USD", "ETH/USD")
     assert seconds(source, "ETH/USD") == []
     assert source.first_us("ETH/USD") is None
+
+
+@pytest.mark.parametrize("name", ["[BTC]USD.csv", "BTCUSD[1].csv", "BTCUSD*.csv", "BTCUSD?.csv"])
+def test_name_with_pattern_characters_is_taken_as_it_is(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text(line(T0))
+    (tmp_path / "BTCUSD1.csv").write_text(line(T0 + 1))
+    (tmp_path / "BTCUSDX.csv").write_text(line(T0 + 2))
+    assert seconds(opened(tmp_path / name, "BTC/USD"), "BTC/USD") == [T0]
+
+
+def test_newer_assets_against_old_currencies_have_krakens_names() -> None:
+    names = ProductNames(["USDT/USD", "XTZ/USD", "BTC/USD"])
+    found = [names.find(name) for name in ("USDTZUSD", "XTZUSD", "XXBTZUSD", "ETHZUSD")]
+    assert found == ["USDT/USD", "XTZ/USD", "BTC/USD", None]

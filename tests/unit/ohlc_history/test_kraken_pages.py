@@ -3,7 +3,8 @@ from pathlib import Path
 
 import polars as pl
 
-from ohlc_history.sources.kraken_pages import pages_to_batches, read_pages
+from ohlc_history.sources.archive import DataFile
+from ohlc_history.sources.kraken_pages import page_batches, read_pages
 from ohlc_history.synthetic_ids import IdMaker
 from ohlc_history.trade_table import clean
 from support.market_data import market_file
@@ -18,9 +19,9 @@ def body(*rows: str, pair: str = "XXBTZUSD") -> str:
 
 
 def trades(path: Path) -> pl.DataFrame:
-    pages = read_pages(path)
+    pages = read_pages(DataFile(path))
     assert pages is not None
-    return pl.concat(clean(batch)[0] for batch in pages_to_batches(path.name, pages))
+    return pl.concat(clean(batch).table for _, batch in page_batches(path.name, pages))
 
 
 def test_a_row_is_read_exactly(tmp_path: Path) -> None:
@@ -48,10 +49,11 @@ def test_several_pages_may_stand_in_one_file_a_line_each(tmp_path: Path) -> None
 def test_a_broken_row_costs_only_itself(tmp_path: Path) -> None:
     path = tmp_path / "page.json"
     path.write_text(body(ROW, '["84098.4"]', '["x","1",1790000074.6,"b","m","",109183837]'))
-    pages = read_pages(path)
+    pages = read_pages(DataFile(path))
     assert pages is not None
-    (batch,) = pages_to_batches("page.json", pages)
-    table, rejected = clean(batch)
+    ((_, batch),) = page_batches("page.json", pages)
+    found = clean(batch)
+    table, rejected = found.table, found.rejected
     assert table.height == 1
     assert [json.loads(row.payload)[0] for row in rejected] == ["84098.4", "x"]
 
@@ -59,11 +61,11 @@ def test_a_broken_row_costs_only_itself(tmp_path: Path) -> None:
 def test_candles_and_other_json_are_no_pages(tmp_path: Path) -> None:
     candle = '[1762777020,"106038.2","106038.2","106038.2","106038.2","0.0","0.00000000",0]'
     for number, text in enumerate(
-        [body(candle), "[]", "{}", "nonsense", '{"error":["E"]}', '{"result":{"a":[],"b":[]}}']
+        [body(candle), "[1]", "{}", "nonsense", '{"error":["E"]}', '{"result":{"a":[],"b":[]}}']
     ):
         path = tmp_path / f"{number}.json"
         path.write_text(text)
-        assert read_pages(path) is None, text
+        assert read_pages(DataFile(path)) is None, text
 
 
 def test_a_recorded_page_is_read_to_the_last_row() -> None:

@@ -5,13 +5,12 @@ import pytest
 
 from ohlc_core.errors import SettingsError
 from ohlc_history.sources.query import QuerySource
-from ohlc_history.trade_table import clean
 
 T0 = 1_762_795_433
 
 
 def rows(source: QuerySource, product_id: str = "BTC/USD") -> list[tuple[str, str, int]]:
-    tables = [clean(batch)[0] for batch in source.batches(product_id, 0, 1 << 52, None)]
+    tables = [batch.table for batch in source.batches(product_id, 0, 1 << 52, None)]
     table = pl.concat(tables).select("trade_id", "price", "timestamp_us") if tables else None
     return [] if table is None else table.rows()
 
@@ -51,7 +50,7 @@ def test_statements_before_the_last_are_run_first(tmp_path: Path) -> None:
 def test_the_period_is_asked_of_the_database() -> None:
     query = f"SELECT i AS id, {T0} + i AS ts, 1 AS price, 1 AS qty FROM range(10) t(i)"
     batches = source(query).batches("BTC/USD", (T0 + 3) * 10**6, (T0 + 5) * 10**6, None)
-    assert pl.concat(batch.trades for batch in batches)["trade_id"].to_list() == ["3", "4"]
+    assert pl.concat(batch.table for batch in batches)["trade_id"].to_list() == ["3", "4"]
 
 
 @pytest.mark.parametrize(

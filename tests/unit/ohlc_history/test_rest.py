@@ -57,7 +57,7 @@ def ids(adapter: Adapter, after: Position | None = None) -> list[str]:
     fetch = CachedFetch(no_fetch, cast("ExchangeAdapter", adapter), None, "")
     source = RestSource(cast("ExchangeAdapter", adapter), lambda _product: fetch)
     batches = list(source.batches("BTC/USD", 500, 10_000, after))
-    return pl.concat(batch.trades for batch in batches)["trade_id"].to_list() if batches else []
+    return pl.concat(batch.table for batch in batches)["trade_id"].to_list() if batches else []
 
 
 def test_pages_come_in_order() -> None:

@@ -6,7 +6,7 @@ from loguru import logger
 
 from ohlc_core.domain.trade import ProductKey
 from trade_replayer import progress
-from trade_replayer.progress import ProductProgress, print_summary, shown, time_left
+from trade_replayer.progress import ProductProgress, shown, time_left
 
 KEY = ProductKey("kraken", "BTC/USD")
 DAY = 86_400_000_000
@@ -64,13 +64,3 @@ def test_lines_tell_products_rate_waits_and_candles(monkeypatch: pytest.MonkeyPa
     assert "kraken:BTC/USD: 1.0/4.0 days, 1,234 trades" in text
     assert "waiting: 12 s, EGeneral:Too many requests" in text
     assert "56 candles so far" in text
-
-
-def test_the_summary_tells_what_is_complete(capsys: pytest.CaptureFixture[str]) -> None:
-    done, cut = product(), product(at_us=DAY)
-    done.is_done, done.trades = True, 7
-    print_summary([done, cut], "run", 2.0)
-    text = capsys.readouterr().out
-    assert "complete" in text
-    assert "interrupted" in text
-    assert "7 trades in 2.0 s (4 trades/s)" in text

@@ -18,7 +18,7 @@ from ohlc_core.messages.records import (
 )
 from ohlc_exchanges.base import Position
 from ohlc_history.deduplicate import DisorderError
-from ohlc_history.trade_table import RawBatch, RejectedRow, table_of
+from ohlc_history.trade_table import Batch, RawBatch, RejectedRow, clean, table_of
 from trade_replayer.progress import ProductProgress
 from trade_replayer.publisher import Publisher
 from trade_replayer.records import TradesRecord
@@ -75,12 +75,12 @@ class FakeSource:
 
     def batches(
         self, _product_id: str, _from_us: int, _to_us: int, after: Position | None
-    ) -> Iterator[RawBatch]:
+    ) -> Iterator[Batch]:
         self.asked.append(after)
         for number, page in enumerate(self.pages):
             self.on_page(number)
             table = table_of(page)
-            yield RawBatch(f"page {number}", table, table, has_ids=True)
+            yield clean(RawBatch(f"page {number}", table, str, has_ids=True))
 
 
 class Replayed:
@@ -251,7 +251,7 @@ def test_rejected_rows_go_to_the_dead_letters_and_are_counted() -> None:
     assert [row.detail for row in replayed.publisher.dead_letters] == [
         "page 0: price is not a positive number in range"
     ]
-    assert replayed.progress.rejected == 1
+    assert replayed.progress.rejected == {"price is not a positive number in range": 1}
 
 
 def test_a_source_out_of_order_is_an_error_not_a_loss() -> None:
