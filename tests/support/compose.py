@@ -164,11 +164,14 @@ class ComposeStack:
 
     def rows(self) -> list[FeatureRow]:
         """Return the history table, in the order of its keys."""
-        answer = self.compose("exec", "-T", "feature-writer", "python", "-c", _DUMP)
-        return [
-            row._replace(complete=bool(row.complete))
-            for row in (FeatureRow(*values) for values in json.loads(answer))
-        ]
+        return _rows(self.compose("exec", "-T", "feature-writer", "python", "-c", _DUMP))
+
+    def stored_rows(self) -> list[FeatureRow]:
+        """Return the history table while no writer runs."""
+        answer = self.compose(
+            "run", "--rm", "-T", "--no-deps", "feature-writer", "python", "-c", _DUMP
+        )
+        return _rows(answer)
 
     def forget_rows_before(self, window_start_ms: int) -> None:
         """Delete history, so that only a backfill can bring it back."""
@@ -192,6 +195,13 @@ class ComposeStack:
                 f"{' '.join(command)}: exit code {done.returncode}\n{done.stdout}{done.stderr}"
             )
         return done.stdout
+
+
+def _rows(answer: str) -> list[FeatureRow]:
+    return [
+        row._replace(complete=bool(row.complete))
+        for row in (FeatureRow(*values) for values in json.loads(answer))
+    ]
 
 
 Candles = Mapping[Any, tuple[float | int, ...]]

@@ -90,7 +90,7 @@ class SimulatorServer:
 
     def _application(self) -> web.Application:
         application = web.Application()
-        for path in self._protocol.websocket_paths:
+        for path in dict.fromkeys((*self._protocol.websocket_paths, "/")):
             application.router.add_get(path, self._websocket)
         for path, handler in self._protocol.rest_routes.items():
             application.router.add_get(path, self._rest(handler))

@@ -199,20 +199,30 @@ def test_malformed_rows_go_to_the_dead_letters(
     with Path(settings["REPLAY_PATH"]).open("a") as file:
         file.write(f"oops,1,{T0 + 86_390},b,m,,11\n91.5,0.1,{T0 + 86_391},b,m,,12\n")
     script = replay(**settings)
-    assert script.wait(60) == 0, script.log()
+    assert script.wait(60) == 1, script.log()
+    assert "rows were rejected: 1 of kraken:BTC/USD" in script.log()
     assert trade_ids(messages(broker, unique_topics))[-2:] == ["10", "12"]
     (record,) = read_topic(broker.address, unique_topics.trades_dlq)
     letter = decode_dead_letter(record.value or b"")
     assert letter.reason == "malformed"
-    assert letter.detail == "XBTUSD.csv: price is not a number"
+    assert letter.detail == "XBTUSD.csv, row 11: price is not a number"
     assert letter.payload == f"oops,1,{T0 + 86_390},b,m,,11"
+    again = replay(**settings)
+    assert again.wait(60) == 1, again.log()
+    allowed = replay(**settings, REPLAY_ALLOW="rejected")
+    assert allowed.wait(60) == 0, allowed.log()
+    assert trade_ids(messages(broker, unique_topics))[-2:] == ["10", "12"]
+    assert len(read_topic(broker.address, unique_topics.trades_dlq)) == 1
 
 
 def test_every_product_ends_even_without_trades(
     broker: LocalBroker, replay: Replay, unique_topics: TopicNames, tmp_path: Path
 ) -> None:
     settings = {**history(tmp_path, 10), "PRODUCT_IDS": "BTC/USD,ETH/USD"}
-    assert replay(**settings).wait(60) == 0
+    first = replay(**settings)
+    assert first.wait(60) == 1
+    assert "no trades of kraken:ETH/USD" in first.log()
+    assert replay(**settings, REPLAY_ALLOW="empty").wait(60) == 0
     assert messages(broker, unique_topics, "kraken:ETH/USD") == [
         StartMessage("kraken", "ETH/USD", FROM_US),
         WatermarkMessage("kraken", "ETH/USD", FROM_US + DAY_US, final=True),
@@ -323,7 +333,7 @@ def test_bitstamps_one_day_is_replayed_and_more_refused(
         assert trade_ids(messages(broker, unique_topics, "bitstamp:BTC/USD")) == truth
         refused = replay(**settings | {"FROM_DAY": "2023-01-01"})
         assert refused.wait(60) == 2
-        assert "bitstamp tells only the last 1 day of trades" in refused.log()
+        assert "bitstamp's REST history has only the last day of trades" in refused.log()
 
 
 def test_an_unknown_product_is_told_in_the_exchanges_words(replay: Replay) -> None:
@@ -343,7 +353,7 @@ def test_a_source_out_of_order_ends_with_the_remedy(replay: Replay, tmp_path: Pa
         file.write(f"91.5,0.1,{T0 + 5},b,m,,3\n")
     script = replay(**settings)
     assert script.wait(60) == 1
-    assert "trade id 3 stands after 10; sort it, or read it with REPLAY_SOURCE=sql" in script.log()
+    assert "XBTUSD.csv: trade id 3 stands for different trades" in script.log()
 
 
 def test_an_absent_broker_ends_with_the_remedy(processes: Processes, tmp_path: Path) -> None:
