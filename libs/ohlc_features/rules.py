@@ -170,17 +170,17 @@ _CHECKS = tuple(
 
 def _wrong_window(candle: Candle) -> str | None:
     try:
-        interval_us = _interval_us(candle.interval)
+        interval = _interval(candle.interval)
     except ValueError as error:
         return str(error)
     start, end = candle.window_start_ms, candle.window_end_ms
-    if (end - start) * 1_000 != interval_us:
+    if (end - start) * 1_000 != interval.us:
         return "window_end_ms is not window_start_ms plus the interval"
-    if start * 1_000 % interval_us:
+    if interval.window_start(start * 1_000) != start * 1_000:
         return "window_start_ms is not a multiple of the interval"
     return None
 
 
 @lru_cache(maxsize=256)
-def _interval_us(text: str) -> int:
-    return Interval.parse(text).us
+def _interval(text: str) -> Interval:
+    return Interval.parse(text)

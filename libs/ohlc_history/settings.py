@@ -3,7 +3,7 @@
 from datetime import UTC, date, datetime
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
 
 from ohlc_core.service.setting_groups import (
     IntervalSettings,
@@ -49,6 +49,11 @@ class HistorySettings(ObservabilitySettings, ProductSettings, IntervalSettings):
     )
     replay_query: str = Field(
         "", description="a DuckDB query, for REPLAY_SOURCE=sql; trusted: it runs as given"
+    )
+    replay_database: SecretStr = Field(
+        SecretStr(""),
+        description="postgresql:// address that runs REPLAY_QUERY, for REPLAY_SOURCE=sql (empty: "
+        "DuckDB)",
     )
     replay_allow: TextList = Field(
         (),

@@ -31,7 +31,7 @@ def first_whole_window_us(start_us: int, intervals: Sequence[Interval], now_us: 
 
     Intervals whose next window is further away than `LONGEST_WAIT_US` are left out.
     """
-    begins = [-(-start_us // interval.us) * interval.us for interval in intervals]
+    begins = [interval.first_start(start_us) for interval in intervals]
     near = [begin for begin in begins if begin <= now_us + LONGEST_WAIT_US]
     if len(near) < len(begins):
         logger.warning(

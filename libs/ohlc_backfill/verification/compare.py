@@ -77,7 +77,7 @@ class IntervalComparer:
         self.result = Comparison(*rows.key, interval.text)
         self._stored = stored
         self._interval, self._rows = interval, rows
-        self._from_ms = -(-rows.from_us // interval.us) * interval.us // 1_000
+        self._from_ms = interval.first_start(rows.from_us) // 1_000
         self._to_ms = rows.to_us // 1_000
         self._chunk: list[FeatureRow] = []
         self._checksums = (hashlib.sha256(), hashlib.sha256())

@@ -62,7 +62,7 @@ class ExpectedRows:
         self.trades = 0
         self.key = key
         self.intervals = tuple(intervals)
-        self._base_us = gcd(*(interval.us for interval in intervals))
+        self._base_us = gcd(*(us for interval in intervals for us in interval[1:]))
         self.from_us, self.to_us = from_us, to_us
         self._fill = fill
         self._open: dict[str, dict[int, _Window]] = {each.text: {} for each in intervals}

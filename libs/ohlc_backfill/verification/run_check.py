@@ -27,10 +27,10 @@ class _Record(msgspec.Struct):
 
     type: str
     trade_ids: list[str] = msgspec.field(default_factory=list)
-    prices: list[msgspec.Raw] = msgspec.field(default_factory=list)
-    quantities: list[msgspec.Raw] = msgspec.field(default_factory=list)
+    prices: msgspec.Raw = msgspec.Raw(b"[]")
+    quantities: msgspec.Raw = msgspec.Raw(b"[]")
     sides: str = ""
-    timestamps_us: list[int] = msgspec.field(default_factory=list)
+    timestamps_us: msgspec.Raw = msgspec.Raw(b"[]")
     from_us: int = 0
 
 
@@ -141,16 +141,29 @@ def _verdict(products: Iterable[_Product]) -> RunCheck:
 
 
 def _table(records: list[_Record]) -> pl.DataFrame:
-    return pl.DataFrame(
-        {
-            "trade_id": [text for record in records for text in record.trade_ids],
-            "price": [bytes(raw).decode() for record in records for raw in record.prices],
-            "quantity": [bytes(raw).decode() for record in records for raw in record.quantities],
-            "side": [_SIDES[letter] for record in records for letter in record.sides],
-            "timestamp_us": [time for record in records for time in record.timestamps_us],
-        },
-        schema=TRADE_TABLE,
-    )
+    """Return the records' trades; arrays of numbers are taken apart a column at a time.
+
+    Raises:
+        FatalError: a record's columns are of different lengths.
+    """
+    columns = {
+        "trade_id": pl.Series([text for record in records for text in record.trade_ids]),
+        "price": _numbers(record.prices for record in records),
+        "quantity": _numbers(record.quantities for record in records),
+        "side": pl.Series(list("".join(record.sides for record in records))).replace_strict(
+            _SIDES, default=None
+        ),
+        "timestamp_us": _numbers(record.timestamps_us for record in records).cast(pl.Int64),
+    }
+    try:
+        return pl.DataFrame(columns, schema=TRADE_TABLE)
+    except pl.exceptions.ShapeError:
+        raise FatalError("the run's topic holds a record with columns of several lengths") from None
+
+
+def _numbers(arrays: Iterable[msgspec.Raw]) -> pl.Series:
+    joined = b",".join(bytes(array).strip()[1:-1] for array in arrays)
+    return pl.Series([joined.decode()]).str.split(",").explode().str.strip_chars()
 
 
 def _decode_record(value: bytes) -> _Record:

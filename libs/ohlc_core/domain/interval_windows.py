@@ -22,6 +22,7 @@ class IntervalWindows:
     ) -> None:
         self.interval = interval
         self.us = interval.us
+        self._offset_us = interval.offset_us
         self.state = state.interval(interval.text)
         self.closed = ClosedWindows(interval.text, store)
         self._fills = fill
@@ -34,7 +35,7 @@ class IntervalWindows:
         """Return the open window that holds the time, opening it when there is none."""
         if 0 <= timestamp_us - self._current_start < self.us:
             return self._current
-        start = timestamp_us - timestamp_us % self.us
+        start = timestamp_us - (timestamp_us - self._offset_us) % self.us
         window = self.state.open.get(start)
         if window is None:
             window = self.state.open[start] = Window()

@@ -30,7 +30,7 @@ class CandleRules:
         *,
         fill_empty: bool = False,
     ) -> None:
-        if not intervals or len({interval.us for interval in intervals}) != len(intervals):
+        if not intervals or len({interval[1:] for interval in intervals}) != len(intervals):
             raise ValueError(f"intervals were {intervals!r}; expected one or more distinct ones")
         if grace_us < 0 or retention_us < 0:
             raise ValueError(f"grace {grace_us} us or retention {retention_us} us was negative")
@@ -39,7 +39,7 @@ class CandleRules:
         self.retention_us = retention_us
         self.fill_empty = fill_empty
         #: Every window of every interval is a whole number of spans of this length.
-        self.base_us = gcd(*(interval.us for interval in intervals))
+        self.base_us = gcd(*(us for interval in intervals for us in interval[1:]))
         longest = self.intervals[-1].us
         #: A trade this much older than the watermark can no longer change any candle.
         self.memory_us = longest + grace_us + retention_us

@@ -68,6 +68,7 @@ KNOWN_SETTINGS = frozenset(
         "REPLAY_ALLOW",
         "REPLAY_BATCH",
         "REPLAY_CACHE",
+        "REPLAY_DATABASE",
         "REPLAY_PATH",
         "REPLAY_QUERY",
         "REPLAY_SOURCE",

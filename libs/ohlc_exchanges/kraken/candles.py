@@ -25,7 +25,7 @@ def official_candles(
         ValueError: Kraken has none of this interval.
     """
     minutes = interval.us // _MINUTE_US
-    if interval.us % _MINUTE_US or minutes not in _MINUTES:
+    if interval.us % _MINUTE_US or interval.offset_us or minutes not in _MINUTES:
         raise ValueError(f"Kraken has no candles of {interval.text}")
     params = rest_params(product_id) | {
         "interval": str(minutes),

@@ -17,8 +17,10 @@ def fill_grid(candles: pl.DataFrame, interval: str, end_ms: int | None = None) -
     Each product's grid runs from its first row to its last, or to the last window that starts
     before ``end_ms``. There is no row before the first: nothing was known then.
     """
-    step_ms = Interval.parse(interval).us // 1_000
-    grid = _grid(candles, step_ms, end_ms)
+    windows = Interval.parse(interval)
+    step_ms = windows.us // 1_000
+    last_ms = None if end_ms is None else windows.window_start((end_ms - 1) * 1_000) // 1_000
+    grid = _grid(candles, step_ms, last_ms)
     marked = candles.with_columns(filled=pl.lit(value=False))
     joined = grid.join(marked, on=list(HISTORY_KEY), how="left", maintain_order="left")
     return joined.with_columns(
@@ -43,9 +45,9 @@ def _filling(column: Column, step_ms: int) -> pl.Expr:
     return pl.lit(value=True) if fill is Fill.TRUE else pl.lit(0)
 
 
-def _grid(candles: pl.DataFrame, step_ms: int, end_ms: int | None) -> pl.DataFrame:
+def _grid(candles: pl.DataFrame, step_ms: int, last_ms: int | None) -> pl.DataFrame:
     start = pl.col("window_start").cast(pl.Int64)
-    last = start.max() if end_ms is None else pl.lit(end_ms - 1) // step_ms * step_ms
+    last = start.max() if last_ms is None else pl.lit(last_ms)
     return (
         candles.group_by(ONLINE_KEY, maintain_order=True)
         .agg(pl.int_range(start.min(), last + step_ms, step_ms).alias("window_start"))

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import polars as pl
 
 from ohlc_history.sources.base import SourceError
+from ohlc_history.sources.layouts import ALIASES, NEEDED, plain_title
+from ohlc_history.sources.values import BUY_WORDS, NO_SIDE_WORDS, SELL_WORDS
 from ohlc_history.trade_table import RawBatch, row_payload
 
 if TYPE_CHECKING:
@@ -19,20 +21,6 @@ if TYPE_CHECKING:
 
 _ROWS = 65_536
 _MEMORY = "400MB"
-
-_ALIASES: Mapping[str, tuple[str, ...]] = {
-    "timestamp": (
-        "timestampus", "timestampns", "timestampms", "timestamp", "ts", "tradetime", "eventtime",
-        "time", "datetime", "tradetimestamp", "microtimestamp",
-    ),
-    "price": ("price", "px", "tradeprice", "rate"),
-    "quantity": ("quantity", "qty", "amount", "size", "volume", "vol", "basequantity"),
-    "side": ("side", "takerside", "aggressorside", "direction"),
-    "buyer_is_maker": ("isbuyermaker", "buyerismaker"),
-    "trade_id": ("tradeid", "id", "tid"),
-    "product_id": ("productid", "product", "symbol", "pair", "instrument", "market"),
-}  # fmt: skip
-_NEEDED = ("timestamp", "price", "quantity")
 
 _INTEGERS = {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT",
              "UINTEGER", "UBIGINT", "UHUGEINT"}  # fmt: skip
@@ -63,6 +51,7 @@ def connect() -> "DuckDBPyConnection":
 
     config: dict[str, str | bool | int | float | list[str]] = {
         "threads": 2,
+        "autoinstall_known_extensions": False,
         "memory_limit": _MEMORY,
         "temp_directory": str(Path(tempfile.gettempdir()) / "trade-replayer"),
     }
@@ -80,14 +69,14 @@ def trade_columns(connection: "DuckDBPyConnection", relation: str) -> TradeColum
     """
     described = connection.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()
     types = {str(row[0]): str(row[1]) for row in described}
-    by_plain = {name.lower().replace("_", "").replace(" ", ""): name for name in types}
+    by_plain = {plain_title(name): name for name in types}
     names: dict[str, str] = {}
-    for meaning, aliases in _ALIASES.items():
+    for meaning, aliases in ALIASES.items():
         for alias in aliases:
             if alias in by_plain:
                 names[meaning] = by_plain[alias]
                 break
-    missing = [meaning for meaning in _NEEDED if meaning not in names]
+    missing = [meaning for meaning in NEEDED if meaning not in names]
     if missing:
         raise SourceError(
             f"no column for {' and '.join(missing)} among {', '.join(types)}; name them "
@@ -135,12 +124,17 @@ def side_sql(columns: TradeColumns, unknown: str) -> str:
     if columns.has("side"):
         text = f"lower({columns.text('side')})"
         return (
-            f"CASE WHEN {text} IN ('buy', 'b', 'bid') THEN 'buy' "
-            f"WHEN {text} IN ('sell', 's', 'ask') THEN 'sell' END"
+            f"CASE WHEN {text} IN ({_words(BUY_WORDS)}) THEN 'buy' "
+            f"WHEN {text} IN ({_words(SELL_WORDS)}) THEN 'sell' "
+            f"WHEN {text} IS NULL OR {text} IN ({_words(NO_SIDE_WORDS)}) THEN '{unknown}' END"
         )
-    if columns.has("buyer_is_maker"):
-        flag = f"TRY_CAST({columns.sql('buyer_is_maker')} AS BOOLEAN)"
-        return f"CASE WHEN {flag} THEN 'sell' WHEN NOT {flag} THEN 'buy' END"
+    for meaning in ("buyer_is_maker", "taker_sold"):
+        if columns.has(meaning):
+            flag = f"TRY_CAST({columns.sql(meaning)} AS BOOLEAN)"
+            return (
+                f"CASE WHEN {flag} THEN 'sell' WHEN NOT {flag} THEN 'buy' "
+                f"WHEN {columns.sql(meaning)} IS NULL THEN '{unknown}' END"
+            )
     return f"'{unknown}'"
 
 
@@ -176,3 +170,7 @@ def order_by(*, by_id: bool) -> str:
     first = f"{number}, timestamp_us" if by_id else f"timestamp_us NULLS FIRST, {number}"
     # Rows equal in all of this are interchangeable, so the order is the same each time.
     return f"{first}, trade_id, price, quantity, side"
+
+
+def _words(words: Iterable[str]) -> str:
+    return ", ".join(f"'{word}'" for word in words)

@@ -62,7 +62,12 @@ def open_source(settings: HistorySettings, stop: threading.Event, on_wait: OnWai
         counts = {product: files.parts(product) for product in products}
         first_us = {product: files.first_us(product) for product in products}
         return OpenedSource(files, first_us, None, counts, files.left_out)
-    query = QuerySource(settings.replay_query, products, sequential=sequential)
+    query = QuerySource(
+        settings.replay_query,
+        products,
+        sequential=sequential,
+        database=settings.replay_database.get_secret_value(),
+    )
     return OpenedSource(query, {product: query.first_us(product) for product in products}, None)
 
 

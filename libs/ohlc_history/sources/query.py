@@ -17,12 +17,25 @@ from ohlc_history.sources.column_mapping import (
     select_trades,
     trade_columns,
 )
+from ohlc_history.sources.postgres_copy import PostgresCopy
 from ohlc_history.sources.products import ProductNames
 from ohlc_history.trade_table import UNKNOWN_SIDE, Batch, clean
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
+# What may stand before the query itself: nothing that writes.
+_SETUP = (
+    "SELECT",
+    "SET",
+    "VARIABLE_SET",
+    "PRAGMA",
+    "LOAD",
+    "ATTACH",
+    "CREATE",
+    "EXTENSION",
+    "TRANSACTION",
+)
 _MARGIN_US = 60_000_000
 
 
@@ -32,19 +45,33 @@ class QuerySource:
     The query may give its rows in any order. Rows of one event time without ids are ordered by
     price, quantity and side, so that their made ids are the same in every run.
 
+    Args:
+        query: gives the rows.
+        product_ids: the products wanted.
+        sequential: whether the exchange's ids count up by trade.
+        database: a PostgreSQL address that runs the query; "" for DuckDB itself.
+
     Raises:
-        SettingsError: the query can not be run, or has no columns of trades.
+        SettingsError: the query cannot be run, or has no columns of trades.
+        FatalError: the database does not answer.
     """
 
     name: SourceName = "sql"
     is_live = False
 
-    def __init__(self, query: str, product_ids: Sequence[str], *, sequential: bool) -> None:
+    def __init__(
+        self, query: str, product_ids: Sequence[str], *, sequential: bool, database: str = ""
+    ) -> None:
         import duckdb
 
         self._sequential = sequential
-        self._setup, last = _statements(query)
-        self._relation = f"({last})"
+        self._copy = None if not database else PostgresCopy(database, query)
+        if self._copy is None:
+            self._setup, last = _statements(query)
+            self._relation = f"({last})"
+        else:
+            self._setup = []
+            self._relation = f"read_csv('{self._copy.path}', all_varchar = true, header = true)"
         self._filters: dict[str, str] = {}
         try:
             with self._connection() as connection:
@@ -123,13 +150,39 @@ class QuerySource:
 
 
 def _statements(query: str) -> tuple[list[str], str]:
-    """Return the statements to run first, and the last one, which gives the trades."""
+    """Return the statements to run first, and the last one, which gives the trades.
+
+    Raises:
+        SettingsError: it cannot be parsed, or would write.
+    """
     import duckdb
 
     try:
-        statements = [each.query.strip().rstrip(";") for each in duckdb.extract_statements(query)]
+        parsed = duckdb.extract_statements(query)
     except duckdb.Error as error:
         raise SettingsError(f"REPLAY_QUERY: {' '.join(str(error).split())}") from None
-    if not statements:
+    if not parsed:
         raise SettingsError("REPLAY_QUERY has no statement")
+    allowed = {getattr(duckdb.StatementType, name, None) for name in _SETUP}
+    for each in parsed[:-1]:
+        if each.type not in allowed:
+            raise SettingsError(
+                f"REPLAY_QUERY has a statement that would write ({_shown(each.query)}); allowed "
+                "before the last one: SET, PRAGMA, INSTALL, LOAD, ATTACH, USE and CREATE"
+            )
+        if each.type == duckdb.StatementType.ATTACH and "read_only" not in each.query.lower():
+            raise SettingsError(
+                f"REPLAY_QUERY attaches without READ_ONLY ({_shown(each.query)}); add it: "
+                "ATTACH '...' AS name (TYPE postgres, READ_ONLY)"
+            )
+    if parsed[-1].type != duckdb.StatementType.SELECT:
+        raise SettingsError(
+            f"REPLAY_QUERY must end with a SELECT; it ends with {_shown(parsed[-1].query)}"
+        )
+    # On lines of their own: a comment at the end of a statement goes to the end of its line.
+    statements = [f"{each.query.strip().rstrip(';')}\n" for each in parsed]
     return statements[:-1], statements[-1]
+
+
+def _shown(statement: str) -> str:
+    return " ".join(statement.split())[:40]

@@ -20,9 +20,9 @@ UNKNOWN_SIDE: Side = "unknown"
 # 2009-01-01 and 2100-01-01: what is outside is no time of a trade.
 FIRST_SECOND, LAST_SECOND = 1_230_768_000, 4_102_444_800
 _DIGITS = {"s": 6, "ms": 3, "us": 0, "ns": -3}
-_BUY = ("buy", "b", "bid", "buyer", "bought")
-_SELL = ("sell", "s", "ask", "seller", "sold")
-_NO_SIDE = ("", "-", "unknown", "none", "null", "nan", "n/a", "na", "undefined", "<na>")
+BUY_WORDS = ("buy", "b", "bid", "buyer", "bought")
+SELL_WORDS = ("sell", "s", "ask", "seller", "sold")
+NO_SIDE_WORDS = ("", "-", "unknown", "none", "null", "nan", "n/a", "na", "undefined", "<na>")
 NO_VALUE = ("", "-", "none", "null", "nan", "n/a", "na", "\\n", "<na>", "nat", "undefined")
 _NUMBER = re.compile(r"[0-9]+(\.[0-9]*)?([eE][-+]?[0-9]{1,3})?|\.[0-9]+", re.ASCII)
 _ID_NUMBER = re.compile(r"[0-9]+(\.0+)?", re.ASCII)
@@ -136,8 +136,8 @@ def side(text: pl.Expr, words: dict[str, str] | None = None) -> pl.Expr:
     """Return ``buy``, ``sell``, ``unknown`` where it is not provided, null for any other word."""
     if words is None:
         words = (
-            dict.fromkeys(_BUY, "buy") | dict.fromkeys(_SELL, "sell")
-            | dict.fromkeys(_NO_SIDE, UNKNOWN_SIDE)
+            dict.fromkeys(BUY_WORDS, "buy") | dict.fromkeys(SELL_WORDS, "sell")
+            | dict.fromkeys(NO_SIDE_WORDS, UNKNOWN_SIDE)
         )  # fmt: skip
     return text.fill_null("").str.to_lowercase().replace_strict(words, default=None)
 
@@ -146,11 +146,11 @@ def side(text: pl.Expr, words: dict[str, str] | None = None) -> pl.Expr:
 BITSTAMP_TYPES = {"0": "buy", "1": "sell", "": UNKNOWN_SIDE}
 #: Whether the buyer's order rested in the book, so that the taker sold.
 BUYER_IS_MAKER = {"true": "sell", "t": "sell", "1": "sell", "false": "buy", "f": "buy",
-                  "0": "buy"} | dict.fromkeys(_NO_SIDE, UNKNOWN_SIDE)  # fmt: skip
+                  "0": "buy"} | dict.fromkeys(NO_SIDE_WORDS, UNKNOWN_SIDE)  # fmt: skip
 
 
 #: Where the maker's side is given, the taker's is the other one.
-MAKER_SIDES = {"buy": "sell", "sell": "buy"} | dict.fromkeys(_NO_SIDE, UNKNOWN_SIDE)
+MAKER_SIDES = {"buy": "sell", "sell": "buy"} | dict.fromkeys(NO_SIDE_WORDS, UNKNOWN_SIDE)
 
 
 def check_numbers(part: str, column: str, values: list[str]) -> None:

@@ -73,3 +73,23 @@ def test_a_wrong_query_is_a_wrong_setting(query: str, reason: str) -> None:
 def test_without_a_product_column_there_must_be_one_product() -> None:
     with pytest.raises(SettingsError, match="no column product_id, so PRODUCT_IDS must be one"):
         source("SELECT 1 ts, 1 price, 1 qty", "BTC/USD", "ETH/USD")
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ("COPY (SELECT 1) TO 'x.csv'; SELECT 1", "has a statement that would write"),
+        ("SELECT 1; DROP TABLE x", "must end with a SELECT"),
+        ("ATTACH 'x.db' AS x; SELECT 1", "attaches without READ_ONLY"),
+        ("EXPORT DATABASE 'x'", "must end with a SELECT"),
+    ],
+)
+def test_query_that_would_write_is_refused(query: str, words: str) -> None:
+    with pytest.raises(SettingsError) as error:
+        source(query)
+    assert words in str(error.value)
+
+
+def test_comment_behind_the_query_is_no_error() -> None:
+    query = f"SELECT 9 AS id, {T0} AS ts, 1.5 AS price, 1 AS qty -- the newest"
+    assert rows(source(query)) == [("9", "1.5", T0 * 1_000_000)]
