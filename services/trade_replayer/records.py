@@ -36,7 +36,7 @@ def records_of(
     chunk = (pl.int_range(pl.len()) // batch).alias("chunk")
     joined = (
         table.select(_ids(table), "price", "quantity", _letter(), "timestamp_us", chunk)
-        .with_columns(_padded("price"), _padded("quantity"))
+        .with_columns(*(_padded(table[name], batch) for name in ("price", "quantity")))
         .group_by("chunk", maintain_order=True)
         .agg(
             pl.col("trade_id").str.join('","'),
@@ -67,8 +67,24 @@ def _letter() -> pl.Expr:
     return pl.col("side").replace_strict(SIDE_LETTERS, return_dtype=pl.String)
 
 
-def _padded(name: str) -> pl.Expr:
+def _padded(texts: pl.Series, batch: int) -> pl.Expr | pl.Series:
     """Return canonical numbers with zeros behind them, as many decimals in all of a chunk."""
+    if texts.is_empty():
+        return texts
+    point = texts.str.find(".", literal=True).cast(pl.Int64)
+    own = (texts.str.len_bytes().cast(pl.Int64) - point - 1).fill_null(0)
+    chunks = pl.DataFrame({"own": own}).group_by(pl.int_range(pl.len()) // batch)
+    finest = chunks.agg(pl.col("own").max())["own"]
+    if finest.min() != finest.max():
+        return _padded_by_chunk(texts.name)
+    if own.min() == finest[0]:
+        return texts
+    width = texts.str.len_bytes().cast(pl.Int64) + finest[0] - own + (own == 0).cast(pl.Int64)
+    dotted = pl.when(own == 0).then(pl.concat_str(texts, pl.lit("."))).otherwise(texts)
+    return dotted.str.pad_end(width.cast(pl.UInt64), "0").alias(texts.name)
+
+
+def _padded_by_chunk(name: str) -> pl.Expr:
     text = pl.col(name)
     point = text.str.find(".", literal=True).cast(pl.Int64)
     own = (text.str.len_bytes().cast(pl.Int64) - point - 1).fill_null(0)

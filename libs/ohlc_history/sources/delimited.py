@@ -13,7 +13,7 @@ import polars as pl
 from ohlc_history.sources.archive import DataFile, opened, readable
 from ohlc_history.sources.base import SourceError
 from ohlc_history.sources.layouts import Layout
-from ohlc_history.sources.values import side, slow_time_us, time_us, trade_id
+from ohlc_history.sources.values import in_time_range, side, slow_time_us, time_us, trade_id
 from ohlc_history.trade_table import RawBatch
 
 #: Whether a spelling of a product is the wanted one's.
@@ -23,6 +23,7 @@ _BLOCK_BYTES = 8 << 20
 # The first block is read when the file is looked at: a folder may hold thousands.
 _FIRST_BLOCK_BYTES = 1 << 20
 _MAX_LINE_BYTES = 1 << 20
+_PLAIN_ID = r"^[1-9][0-9]{0,17}$"
 _HEAD_BYTES = 1 << 16
 _BOMS = {b"\xef\xbb\xbf": "utf-8", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 
@@ -124,16 +125,24 @@ def _batch(
     words = None if layout.sides is None else dict(layout.sides)
     no_side = pl.lit("unknown")
     trades = frame.select(
-        (trade_id(cell("trade_id"), layout.ids) if has_ids else pl.lit(None, pl.String)).alias(
-            "trade_id"
-        ),
+        _ids(frame, layout, cell).alias("trade_id"),
         cell("price").alias("price"),
         cell("quantity").alias("quantity"),
         (side(cell("side"), words) if "side" in columns else no_side).alias("side"),
-        time_us(cell("timestamp"), layout.times).cast(pl.Int64).alias("timestamp_us"),
-    )
+        time_us(cell("timestamp"), layout.times).alias("timestamp_us"),
+    ).with_columns(in_time_range(pl.col("timestamp_us")))
     slow = partial(_slow_time, part, layout, frame)
     return RawBatch(part, trades, payload, has_ids, row, slow)
+
+
+def _ids(frame: pl.DataFrame, layout: Layout, cell: Callable[[str], pl.Expr]) -> pl.Expr:
+    if layout.ids == "none":
+        return pl.lit(None, pl.String)
+    if layout.ids == "numbers":
+        texts = frame[f"c{layout.columns['trade_id']}"]
+        if texts.str.contains(_PLAIN_ID).fill_null(value=False).all():
+            return cell("trade_id")
+    return trade_id(cell("trade_id"), layout.ids)
 
 
 def _slow_time(part: str, layout: Layout, frame: pl.DataFrame, position: int) -> int | None:

@@ -12,7 +12,7 @@ import polars as pl
 
 from ohlc_history.sources.archive import DataFile
 from ohlc_history.sources.frames import json_rows
-from ohlc_history.sources.values import TimeFormat, side, time_us, trade_id
+from ohlc_history.sources.values import TimeFormat, in_time_range, side, time_us, trade_id
 from ohlc_history.trade_table import RawBatch
 
 _WITH_ID, _WITHOUT_ID = 7, 6
@@ -83,7 +83,7 @@ def page_batch(part: str, page: KrakenPage) -> RawBatch:
         "quantity",
         side(pl.col("side")).alias("side"),
         time_us(pl.col("time"), TimeFormat("s")).alias("timestamp_us"),
-    )
+    ).with_columns(in_time_range(pl.col("timestamp_us")))
 
     def payload(position: int) -> str:
         return msgspec.json.encode(page.rows[position]).decode()

@@ -27,6 +27,7 @@ NO_VALUE = ("", "-", "none", "null", "nan", "n/a", "na", "\\n", "<na>", "nat", "
 _NUMBER = re.compile(r"[0-9]+(\.[0-9]*)?([eE][-+]?[0-9]{1,3})?|\.[0-9]+", re.ASCII)
 _ID_NUMBER = re.compile(r"[0-9]+(\.0+)?", re.ASCII)
 _DECIMAL_COMMA = re.compile(r"[0-9]+,[0-9]+", re.ASCII)
+_SCALE = 9
 _ISO = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?$"
 
 
@@ -96,7 +97,10 @@ def time_format(part: str, column: str, values: list[str]) -> TimeFormat:
 
 
 def time_us(text: pl.Expr, times: TimeFormat) -> pl.Expr:
-    """Return the microseconds of times as text, cut off, never through a float."""
+    """Return the microseconds of times as text, cut off, never through a float.
+
+    What is no time of a trade may be among them: see `in_time_range`.
+    """
     if times.unit == "iso":
         plain = text.str.replace(" ", "T", literal=True).str.replace(r"(Z|\+00:?00)$", "")
         plain = pl.when(plain.str.contains(_ISO)).then(plain)
@@ -104,14 +108,16 @@ def time_us(text: pl.Expr, times: TimeFormat) -> pl.Expr:
             "%Y-%m-%dT%H:%M:%S%.f", time_unit="us", strict=False
         )
         return moments.dt.epoch("us")
-    digits = _DIGITS[times.unit]
-    whole = text.str.extract(r"^([0-9]{1,20})(?:\.[0-9]*)?$", 1)
-    if digits > 0:
-        fraction = text.str.extract(rf"^[0-9]+\.([0-9]{{1,{digits}}})", 1).fill_null("")
-        us = pl.concat_str(whole, fraction.str.pad_end(digits, "0")).cast(pl.Int64, strict=False)
-    else:
-        us = whole.cast(pl.Int64, strict=False)
-        us = us // 1_000 if digits else us
+    # More decimals than these would be rounded, not cut; such a row is read slowly.
+    point = text.str.find(".", literal=True).cast(pl.Int64)
+    fits = (text.str.len_bytes().cast(pl.Int64) - point - 1 <= _SCALE).fill_null(value=True)
+    number = pl.when(fits).then(text).cast(pl.Decimal(38, _SCALE), strict=False)
+    us: pl.Expr = number.to_physical() // 10 ** (_SCALE - _DIGITS[times.unit])
+    return us.cast(pl.Int64, strict=False)
+
+
+def in_time_range(us: pl.Expr) -> pl.Expr:
+    """Return the times that a trade can have, null for any other."""
     inside = us.is_between(FIRST_SECOND * 1_000_000, LAST_SECOND * 1_000_000 - 1)
     return pl.when(inside).then(us)
 

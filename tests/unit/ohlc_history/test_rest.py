@@ -17,7 +17,6 @@ from ohlc_exchanges.base import (
 )
 from ohlc_history.sources.page_cache import CachedFetch
 from ohlc_history.sources.rest import RestSource, exchange_time_us
-from ohlc_history.trade_table import clean
 
 
 def trade(number: int, timestamp_us: int = 0) -> Trade:
@@ -114,8 +113,5 @@ def test_row_that_is_no_trade_is_rejected_and_the_others_are_taken() -> None:
     fetch = CachedFetch(no_fetch, cast("ExchangeAdapter", adapter), None, "")
     source = RestSource(cast("ExchangeAdapter", adapter), lambda _product: fetch)
     (batch,) = source.batches("BTC/USD", 500, 10_000, None)
-    table, rejected = clean(batch)
-    assert table["trade_id"].to_list() == ["1", "3"]
-    assert [row.reason in each.payload and row.payload in each.payload for each in rejected] == [
-        True
-    ]
+    assert batch.table["trade_id"].to_list() == ["1", "3"]
+    assert [(each.reason, each.payload) for each in batch.rejected] == [(row.reason, row.payload)]
