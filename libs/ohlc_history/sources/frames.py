@@ -15,7 +15,7 @@ from ohlc_history.trade_table import RawBatch, row_payload
 
 _ROWS = 65_536
 _HEAD_ROWS = 1_000
-_MAX_JSON_BYTES = 1 << 30
+_MAX_JSON_BYTES = 256 << 20
 _FREQTRADE = ("timestamp", "id", "order_type", "side", "price", "amount", "cost")
 _decoder = msgspec.json.Decoder(float_hook=str)
 
@@ -139,7 +139,7 @@ def read_json(file: DataFile) -> bytes:
         body = stream.read(_MAX_JSON_BYTES + 1)
     if len(body) > _MAX_JSON_BYTES:
         raise SourceError(
-            f"{file.part}: is JSON of more than {_MAX_JSON_BYTES >> 30} GB; convert it to CSV, "
+            f"{file.part}: is JSON of more than {_MAX_JSON_BYTES >> 20} MB; convert it to CSV, "
             "Parquet or Feather"
         )
     return body.removeprefix(b"\xef\xbb\xbf")
