@@ -10,12 +10,21 @@ class TopicFollower:
     """Reads a topic outside of any group, from its end or its beginning, and never commits.
 
     A topic that does not exist yet is waited for, and then read from its beginning.
+
+    Args:
+        settings: the broker.
+        topic: the topic.
+        from_end: begin at its end, not at its beginning.
+        last: begin this many offsets of each partition before the end instead.
     """
 
-    def __init__(self, settings: KafkaSettings, topic: str, from_end: bool) -> None:
+    def __init__(
+        self, settings: KafkaSettings, topic: str, from_end: bool, *, last: int = 0
+    ) -> None:
         self._consumer = Consumer(reader_config(settings))
         self._topic = topic
         self._from_end = from_end
+        self._last = last
         self._is_assigned = False
 
     def read(self, timeout: float, at_most: int = 1_000) -> list[Message]:
@@ -29,6 +38,14 @@ class TopicFollower:
             return []
         messages = [first, *self._consumer.consume(at_most, timeout=0)]
         return [message for message in messages if message.error() is None]
+
+    def ask(self, timeout: float = 2.0) -> None:
+        """Ask the broker for the topic, to know that it is there.
+
+        Raises:
+            KafkaException: it did not answer.
+        """
+        self._consumer.list_topics(self._topic, timeout=timeout)
 
     def close(self) -> None:
         """Close the connections."""
@@ -50,4 +67,6 @@ class TopicFollower:
         where = TopicPartition(self._topic, partition)
         low, high = self._consumer.get_watermark_offsets(where, timeout=5.0)
         # A plain number: "end" would be looked up later, past candles that closed meanwhile.
-        return TopicPartition(self._topic, partition, high if self._from_end else low)
+        return TopicPartition(
+            self._topic, partition, max(low, high - self._last) if self._from_end else low
+        )
