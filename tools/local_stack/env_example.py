@@ -20,6 +20,7 @@ _MODULES = (
     "ohlc_aggregator.settings",
     "ohlc_features.settings",
     "feature_writer.settings",
+    "dashboard.settings",
     "ohlc_history.settings",
     "trade_replayer.settings",
     "ohlc_backfill.verify",
