@@ -43,7 +43,7 @@ def run(settings: DashboardSettings, runtime: Runtime) -> None:
     store = Store(settings)
     runtime.status.works_on(address=address, store=store.name, broker=settings.kafka_broker_address)
     tails.start()
-    server = _Server(settings, listening, market, tails, store)
+    server = Server(settings, listening, market, tails, store)
     server.start()
     sys.stdout.write(f"dashboard {address}\n")
     sys.stdout.flush()
@@ -59,7 +59,7 @@ def run(settings: DashboardSettings, runtime: Runtime) -> None:
     logger.info("stopped")
 
 
-class _Server:
+class Server:
     """uvicorn in a thread: the signals stay with the service's frame.
 
     Open event streams end first; else uvicorn would wait for their clients to go.
@@ -91,9 +91,11 @@ class _Server:
         self._thread = threading.Thread(target=self._run, name="http", daemon=True)
 
     def start(self) -> None:
+        """Begin to serve."""
         self._thread.start()
 
     def stop(self) -> None:
+        """End the open streams, then the server."""
         self._server.should_exit = True
         with contextlib.suppress(RuntimeError):  # the loop has ended by itself
             self._loop.call_soon_threadsafe(self._dashboard.closing.set)

@@ -85,7 +85,7 @@ function connect() {
     draw();
   });
   source.addEventListener("candles", (event) => { chart.take(JSON.parse(event.data)); });
-  source.addEventListener("open", (event) => { chart.takeOpen(JSON.parse(event.data)); });
+  source.addEventListener("provisional", (event) => { chart.takeOpen(JSON.parse(event.data)); });
 }
 
 document.addEventListener("visibilitychange", () => {
