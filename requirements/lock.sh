@@ -28,5 +28,7 @@ lock trade-producer 3.12 --extra producer "${same[@]}" pyproject.toml
 lock trade-replayer 3.12 --extra replayer --extra reader --extra postgres "${same[@]}" pyproject.toml
 lock ohlc-aggregator 3.12 --extra aggregator "${same[@]}" pyproject.toml
 lock feature-writer 3.12 --extra writer --extra postgres "${same[@]}" pyproject.toml
+# The dashboard reads the store and writes Parquet files of it.
+lock dashboard 3.12 --extra dashboard --extra reader --extra postgres "${same[@]}" pyproject.toml
 lock exchange-simulator 3.12 --extra simulator "${same[@]}" pyproject.toml
 printf 'hatchling\n' | lock build 3.12 "${same[@]}" -

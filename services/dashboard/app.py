@@ -242,7 +242,8 @@ class Dashboard:
                     current = self._market.open_candle(key, interval)
                     if current != last:
                         last = current
-                        yield _event("provisional", {"candle": current, "at": int(time.time() * 1000)})
+                        at = int(time.time() * 1000)
+                        yield _event("provisional", {"candle": current, "at": at})
                 try:
                     await asyncio.wait_for(self.closing.wait(), _QUICK_SECONDS)
                 except TimeoutError:

@@ -75,6 +75,7 @@ class Server:
     ) -> None:
         hosts = [*_OWN_HOSTS, settings.dashboard_host, *settings.dashboard_allowed_hosts]
         self._listening = listening
+        self._store = store
         self._dashboard = Dashboard(market, tails, Services(settings), store, hosts)
         self._server = uvicorn.Server(
             uvicorn.Config(
@@ -100,6 +101,10 @@ class Server:
         with contextlib.suppress(RuntimeError):  # the loop has ended by itself
             self._loop.call_soon_threadsafe(self._dashboard.closing.set)
         self._thread.join(3.0)
+        if not self._thread.is_alive():
+            self._loop.close()
+        self._listening.close()
+        self._store.close()
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)

@@ -59,6 +59,10 @@ class Store:
         """Whether this kind of store can be read here."""
         return self._settings.feature_store == "local"
 
+    def close(self) -> None:
+        """Close the connections."""
+        self._forget()
+
     def catalogue(self) -> list[dict[str, Any]]:
         """Return the newest row of each product and interval.
 

@@ -54,6 +54,8 @@ FEATURE_NULLS = Counter(
 )
 HOLDING = Gauge("feature_writer_holding", "1 while reading is paused because a write failed")
 
+# What ended before is history that is read, not a live candle.
+_STARTED = time.time()
 _newest: dict[tuple[str, str, str], float] = {}
 for _reason in ("malformed", "invalid"):
     DEAD_LETTERS.labels(_reason)
@@ -70,7 +72,7 @@ def kept(candles: Iterable[Candle], *, is_live: bool) -> None:
         if end > _newest.get(labels, 0.0):
             _newest[labels] = end
             NEWEST.labels(*labels).set(end)
-        if is_live and candle.revision == 0:
+        if is_live and candle.revision == 0 and end > _STARTED:
             CANDLE_AGE.observe(max(0.0, now - end))
 
 

@@ -101,6 +101,8 @@ class Counts:
         self.products: dict[ProductKey, ProductCounts] = {}
         self._intervals = tuple(intervals)
         self._now_us = now_us
+        # What ended before is history that is read, not a live candle.
+        self._started_us = 0 if now_us is None else now_us()
 
     def product(self, key: ProductKey) -> ProductCounts:
         """Return the product's own counts."""
@@ -118,7 +120,7 @@ class Counts:
             self.candles[candle.interval] += 1
             if candle.revision > 0:
                 product.revisions[candle.interval] += 1
-            elif self._now_us is not None:
+            elif self._now_us is not None and candle.window_end_ms * 1_000 > self._started_us:
                 CLOSE_DELAY.observe(max(0.0, self._now_us() / 1e6 - candle.window_end_ms / 1e3))
 
     def publish(self) -> None:

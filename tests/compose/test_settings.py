@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from dashboard.settings import DashboardSettings
 from exchange_simulator.settings import SimulatorSettings
 from feature_writer.settings import WriterSettings
 from ohlc_aggregator.settings import AggregatorSettings
@@ -22,6 +23,7 @@ _LEFT_OUT = {"KAFKA_GROUP_INSTANCE_ID", "RUN_ID"}
         ("trade-producer", ProducerSettings),
         ("ohlc-aggregator", AggregatorSettings),
         ("feature-writer", WriterSettings),
+        ("dashboard", DashboardSettings),
         ("exchange-simulator", SimulatorSettings),
         ("backfill-replayer", ReplayerSettings),
         ("backfill-aggregator", AggregatorSettings),

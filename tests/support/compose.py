@@ -55,6 +55,7 @@ class ComposeStack:
         self._files = [option for file in (*files, *overrides) for option in ("-f", file)]
         self._environment = {
             **os.environ,
+            "DASHBOARD_PORT": "0",  # any free one: other stacks may run
             "COMPOSE_PROJECT_NAME": project,
             "KAFKA_PORT": "0",
             "KAFKA_PORT_1": "0",

@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+from local_stack.dashboard import dashboard_address, start_dashboard
 from local_stack.errors import StackError
 from local_stack.market import claim, market
 from local_stack.pipeline import Pipeline, running
@@ -92,6 +93,7 @@ def _check_resumed(folder: RunFolder, replay: BackfillSettings) -> None:
 def _run(pipeline: Pipeline, topics: TopicNames, view: PlainView, stop: StopRequest) -> bool:
     """Return whether every candle is stored; False when it was stopped before."""
     settings, folder = pipeline.settings, pipeline.folder
+    address = dashboard_address(view.say)
     if not settings.was_given("kafka_broker_address") and not _join_live_run(pipeline):
         pipeline.start_broker(topics)
     for script in ("ohlc-aggregator", "feature-writer"):
@@ -104,8 +106,16 @@ def _run(pipeline: Pipeline, topics: TopicNames, view: PlainView, stop: StopRequ
     replayer = service("trade-replayer", folder, of_replayer, port, "everything")
     view.say(f"run         {topics.run_id}, in {folder.path}")
     view.say(f"broker      {pipeline.broker_address} ({pipeline.broker_words})")
-    folder.publish({"mode": "backfill", "run_id": topics.run_id, "broker": pipeline.broker_address})
     pipeline.start(replayer, supervised=False)
+    start_dashboard(pipeline, {"RUN_ID": topics.run_id}, address)
+    folder.publish(
+        {
+            "mode": "backfill",
+            "run_id": topics.run_id,
+            "broker": pipeline.broker_address,
+            "services": pipeline.published_services,
+        }
+    )
     _watch_replayer(pipeline, replayer, view, stop)
     if stop.is_set:
         return False

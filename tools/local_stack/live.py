@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from local_stack.candle_feed import CandleFeed
+from local_stack.dashboard import dashboard_address, start_dashboard
 from local_stack.errors import StackError
 from local_stack.market import claim, demo_store_url, market
 from local_stack.pipeline import Pipeline, running
@@ -69,6 +70,7 @@ def _start(mode: Mode, pipeline: Pipeline, view: View, stop: StopRequest) -> boo
     settings, folder = pipeline.settings, pipeline.folder
     for_service = _settings_of_services(mode, settings, folder, stop)
     _check(mode, settings, for_service, view, stop)
+    address = dashboard_address(view.say)
     if mode == "demo":
         for_service |= _start_simulator(pipeline, view, stop)
     if mode == "demo" or not settings.was_given("kafka_broker_address"):
@@ -86,6 +88,7 @@ def _start(mode: Mode, pipeline: Pipeline, view: View, stop: StopRequest) -> boo
         on_screen: OnScreen = "stdout" if has_screen else "nothing"
         port = pipeline.metrics_port()
         pipeline.start(service(script, folder, for_service | ours, port, on_screen))
+    start_dashboard(pipeline, for_service, address)
     _tell_where(mode, pipeline, for_service, view)
     return True
 
@@ -99,7 +102,7 @@ def _check(
     check_settings(
         scripts, ours | ({"KAFKA_SECURITY_PROTOCOL": "PLAINTEXT"} if is_own_broker else {})
     )
-    check_ports(settings, len(scripts))
+    check_ports(settings, len(scripts) + 1)  # and the dashboard's
     check_client(ours.get("FEATURE_STORE", settings.feature_store))
     if not is_own_broker:
         check_broker(settings, stop)
@@ -176,10 +179,7 @@ def _tell_where(mode: Mode, pipeline: Pipeline, for_service: dict[str, str], vie
             "store": store,
             "logs": str(pipeline.folder.logs),
             "settings": _published_settings(for_service),
-            "services": {
-                each.name: {"pid": each.process.pid, "metrics": each.metrics_url}
-                for each in pipeline.services
-            },
+            "services": pipeline.published_services,
         }
     )
 

@@ -91,6 +91,14 @@ class Pipeline:
     def _is_on_this_machine(self) -> bool:
         return self.broker is not None or bool(self._shared_broker)
 
+    @property
+    def published_services(self) -> dict[str, dict[str, str | int]]:
+        """What others may know of the services: process ids and addresses."""
+        return {
+            each.name: {"pid": each.process.pid, "metrics": each.metrics_url}
+            for each in self.services
+        }
+
     def share_broker(self, address: str) -> None:
         """Use the broker that another run on this machine has started."""
         self._shared_broker = address
