@@ -17,6 +17,7 @@ from rich.console import Console
 
 from ohlc_backfill.verification.compare import Comparison, ProductComparer
 from ohlc_backfill.verification.expected import ExpectedRows
+from ohlc_backfill.verification.features import verify_features
 from ohlc_backfill.verification.official import Agreement, agreement
 from ohlc_backfill.verification.report import (
     Report,
@@ -86,8 +87,11 @@ def verify(settings: VerifySettings, runtime: Runtime) -> None:
             msgspec.json.format(msgspec.json.encode(report), indent=2)
         )
     console.print(f"{report.trades:,} trades recomputed", highlight=False)
+    differing_rows = verify_features(settings)
     if not report.is_equal:
         raise FatalError("candles differ; the tables above tell which")
+    if differing_rows:
+        raise FatalError(f"{differing_rows:,} feature rows differ, see above")
     logger.info("all candles are equal")
 
 

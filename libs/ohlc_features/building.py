@@ -41,7 +41,9 @@ class Built(NamedTuple):
     done: float
 
 
-class _Series(NamedTuple):
+class StoredSeries(NamedTuple):
+    """Stored candles of one product and interval, from the first window's end to the last's."""
+
     exchange: str
     product_id: str
     interval: str
@@ -96,7 +98,7 @@ class _Build:
                 work = [
                     (defined, series)
                     for defined in self._groups
-                    for series in self._series(connection, defined)
+                    for series in stored_series(connection, self._tables.history, defined)
                 ]
             self._fill(work)
         except SQLAlchemyError as error:
@@ -105,25 +107,12 @@ class _Build:
             self._database.close()
         return self._built
 
-    def _series(self, connection: Connection, defined: DefinedGroup) -> list[_Series]:
-        c = self._tables.history.c
-        key = [c[name] for name in ONLINE_KEY]
-        rows = connection.execute(
-            select(
-                *(c[name] for name in ONLINE_KEY), func.min(c.window_end), func.max(c.window_end)
-            )
-            .where(c.candle_interval.in_(defined.group.intervals))
-            .group_by(*key)
-            .order_by(*key)
-        )
-        return [_Series._make(row) for row in rows]
-
-    def _fill(self, work: list[tuple[DefinedGroup, _Series]]) -> None:
+    def _fill(self, work: list[tuple[DefinedGroup, StoredSeries]]) -> None:
         total = sum(_windows(series) for _, series in work) or 1
         done = 0
         for defined, series in work:
             tables = self._upkeep.rows.tables[self._groups.index(defined)]
-            for span in _spans(series):
+            for span in spans_of(series):
                 with self._database.transaction() as connection:
                     self._upkeep.begin(connection)
                     self._part(connection, defined, tables, series, span)
@@ -139,7 +128,7 @@ class _Build:
         connection: Connection,
         defined: DefinedGroup,
         tables: GroupTables,
-        series: _Series,
+        series: StoredSeries,
         span: Span,
     ) -> None:
         candles = _count(connection, self._tables.history, series, span)
@@ -152,17 +141,33 @@ class _Build:
         self._built = self._built._replace(rows=self._built.rows + written)
 
 
-def _windows(series: _Series) -> int:
+def stored_series(
+    connection: Connection, history: Table, defined: DefinedGroup
+) -> list[StoredSeries]:
+    """Return the candles in ``history`` that a group has rows for."""
+    c = history.c
+    key = [c[name] for name in ONLINE_KEY]
+    rows = connection.execute(
+        select(*key, func.min(c.window_end), func.max(c.window_end))
+        .where(c.candle_interval.in_(defined.group.intervals))
+        .group_by(*key)
+        .order_by(*key)
+    )
+    return [StoredSeries._make(row) for row in rows]
+
+
+def _windows(series: StoredSeries) -> int:
     return (series.last_end_ms - series.first_end_ms) // length_ms(series.interval) + 1
 
 
-def _spans(series: _Series) -> Iterator[Span]:
+def spans_of(series: StoredSeries) -> Iterator[Span]:
+    """Cut a series into parts that one transaction can deal with."""
     step = length_ms(series.interval) * _WINDOWS_AT_ONCE
     for begin in range(series.first_end_ms, series.last_end_ms + 1, step):
         yield Span(begin, min(begin + step, series.last_end_ms + 1))
 
 
-def _count(connection: Connection, table: Table, series: _Series, span: Span) -> int:
+def _count(connection: Connection, table: Table, series: StoredSeries, span: Span) -> int:
     c = table.c
     length = length_ms(series.interval)
     found = connection.execute(

@@ -10,12 +10,15 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from ohlc_core.domain.candle import Candle
+from ohlc_core.service.settings import load
 from ohlc_features.command import main
 from ohlc_features.define import DefinitionError
 from ohlc_features.define.loading import DefinedGroup, load_definitions
 from ohlc_features.errors import StoreRejectedError
 from ohlc_features.reading import FeatureReader
 from ohlc_features.reading.group_reader import NotReadyError
+from ohlc_features.row_check import RowCheck, check_rows
+from ohlc_features.settings import FeatureStoreSettings
 from ohlc_features.sql.store import LocalStore
 from support.candle_records import MONDAY_MS, candle
 from support.feature_rows_model import computed_features, stored_candles, stored_features
@@ -266,3 +269,24 @@ def test_command_lists_describes_and_shows_a_group(
     assert "probe_1  2 features  1m" in shown
     assert "change over two candles" in shown
     assert "exchange,product_id,candle_interval,window_start,window_end,change" in shown
+
+
+def test_row_check_finds_changed_missing_and_extra_rows(url: str, file: Path) -> None:
+    _write(url, file, _candles())
+    settings = load(FeatureStoreSettings, feature_store_url=url)
+    groups = load_definitions(file)
+    assert check_rows(settings, groups) == RowCheck(20, 0, [])
+
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        for statement in (
+            "UPDATE probe_1 SET change = change * 1.0000000000000002 WHERE window_end % 420000 = 0",
+            "DELETE FROM probe_1 WHERE window_start = (SELECT min(window_start) FROM probe_1)",
+            "DELETE FROM ohlc_1 WHERE window_start = (SELECT max(window_start) FROM ohlc_1)",
+        ):
+            connection.execute(text(statement))
+    engine.dispose()
+    found = check_rows(settings, groups)
+
+    assert {each.what for each in found.shown} >= {"is missing", "differs"}
+    assert found.differences == 20 - found.rows
