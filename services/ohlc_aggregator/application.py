@@ -4,15 +4,19 @@ import json
 import threading
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from itertools import chain
 from typing import Any
 
-from ohlc_core.domain.product_candles import ProductCandles
+from confluent_kafka import TopicPartition
+
 from ohlc_core.domain.trade import ProductKey
+from ohlc_core.errors import MalformedMessageError
 from ohlc_core.kafka.admin import broker_answers
 from ohlc_core.kafka.config import connection_config, consumer_config, producer_config
+from ohlc_core.messages.records import StartMessage
 from ohlc_core.service.runner import Runtime
 from ohlc_core.service.setting_groups import duration_us
 
@@ -24,9 +28,10 @@ with warnings.catch_warnings():
     from quixstreams.models import SerializationContext, Serializer
     from quixstreams.state import State
 
-from ohlc_aggregator.checkpoint import ProductCache
+from ohlc_aggregator.checkpoint import ProductCache, partition_state
 from ohlc_aggregator.metrics import BASE_INTERVAL, CONSUMER_LAG, Counts, show_known_labels
-from ohlc_aggregator.records import Origin, Outgoing, RecordReader
+from ohlc_aggregator.records import Outgoing, Place, RecordReader
+from ohlc_aggregator.removed_records import METADATA, Bounds, RemovedRecords
 from ohlc_aggregator.settings import AggregatorSettings
 
 #: The loop is alive while librdkafka's statistics arrive: they are handed over by its poll.
@@ -35,17 +40,49 @@ _POLL = "poll"
 _DATA = "data"
 _DATA_SECONDS = 8.0
 _STATISTICS_MS = 1_000
+_BOUNDS_SECONDS = 30.0
 _ALLOWED_SILENCE_SECONDS = 15.0
 
 
-class StoppableApplication(Application):
-    """Leaves the signals to the service's frame; see `stopping`.
+class CandleApplication(Application):
+    """quixstreams' application, with what a product of this kind needs in addition.
 
-    quixstreams' own handlers lose a signal that arrives before its loop has begun.
+    It leaves the signals to the service's frame, see `stopping`: quixstreams' own handlers lose a
+    signal that arrives before its loop has begun. And it keeps the state where records were
+    removed before they were read: quixstreams would delete it, and go on without a word.
     """
+
+    removed: RemovedRecords
+
+    def watch_removals(self, topic: str) -> None:
+        """Begin to notice records that are removed unread; before `run`."""
+        self.removed = RemovedRecords(topic, partial(self._bounds, topic))
+        self._trades_topic = topic
+
+    def _bounds(self, topic: str, partition: int) -> Bounds:
+        where = TopicPartition(topic, partition)
+        return Bounds(*self._consumer.get_watermark_offsets(where, timeout=_BOUNDS_SECONDS))
 
     def _setup_signal_handlers(self) -> None:
         """Keep the handlers that are there."""
+
+    def _assign_partitions(self, topic_partitions: list[TopicPartition]) -> None:
+        mine = [each for each in topic_partitions if each.topic == self._trades_topic]
+        for each in self._consumer.committed(mine, timeout=_BOUNDS_SECONDS):
+            low = self.removed.assigned(
+                each.partition,
+                each.offset,
+                each.metadata or "",
+                self._bounds(each.topic, each.partition),
+            )
+            if low is not None:
+                # Before quixstreams looks: an offset that is no longer there means to it that
+                # all state is worthless.
+                moved = TopicPartition(
+                    each.topic, each.partition, low, metadata=f"{METADATA}{each.offset}"
+                )
+                self._consumer.commit(offsets=[moved], asynchronous=False)
+        super()._assign_partitions(topic_partitions)
 
 
 @contextmanager
@@ -92,11 +129,12 @@ def build(settings: AggregatorSettings, runtime: Runtime) -> Application:
     def checkpointed() -> None:
         cache.publish_gauges(now_us())
         cache.report(runtime.status)
-        runtime.status.progress(gaps=reader.gaps.report())
+        runtime.status.progress(gaps=reader.gaps.report(), removed=app.removed.report())
 
     cache = ProductCache(settings.rules, counts, checkpointed)
     reader = RecordReader(duration_us(settings.max_ahead), now_us, counts)
     app = _application(settings, runtime)
+    removed = app.removed
     names = settings.topics
     trades = app.topic(names.trades, key_deserializer="bytes", value_deserializer="bytes")
     serializers: dict[str, Any] = {
@@ -112,16 +150,23 @@ def build(settings: AggregatorSettings, runtime: Runtime) -> Application:
         timestamp_ms: int,
         _headers: object,
         state: State[Any, Any],
-    ) -> list[Outgoing]:
-        def product(product_key: ProductKey) -> ProductCandles:
-            return cache.product(product_key, state)
-
-        def origin() -> Origin:
-            context = message_context()
-            return Origin(context.topic, context.partition, context.offset, timestamp_ms)
-
+    ) -> Iterable[Outgoing]:
         runtime.health.progress(_DATA)
-        return reader.read(key, value, product, origin)
+        context = message_context()
+        place = Place(context.topic, context.partition, context.offset, timestamp_ms)
+        partition = partition_state(state)
+        removed.read(place.partition, place.offset, partition, timestamp_ms)
+        try:
+            record = reader.decode(key, value)
+            product = cache.product(ProductKey(record.exchange, record.product_id), state)
+            first: list[Outgoing] = []
+            if removed.concerns(
+                place.partition, partition, product, begins=isinstance(record, StartMessage)
+            ):
+                first = reader.removed(product, record, place)
+            return chain(first, reader.apply(product, record, place))
+        except MalformedMessageError as error:
+            return [reader.reject(value, str(error), place)]
 
     stream = app.dataframe(trades)
     stream = stream.apply(read, expand=True, stateful=True, metadata=True)
@@ -133,7 +178,7 @@ def build(settings: AggregatorSettings, runtime: Runtime) -> Application:
     return app
 
 
-def _application(settings: AggregatorSettings, runtime: Runtime) -> Application:
+def _application(settings: AggregatorSettings, runtime: Runtime) -> CandleApplication:
     group = settings.topics.aggregator_group
     connection = ConnectionConfig.from_librdkafka_dict(
         connection_config(settings), ignore_extras=True
@@ -153,7 +198,7 @@ def _application(settings: AggregatorSettings, runtime: Runtime) -> Application:
         "auto.offset.reset",
         "enable.auto.commit",
     }
-    return StoppableApplication(
+    app = CandleApplication(
         broker_address=connection,
         consumer_group=group,
         auto_offset_reset="earliest",
@@ -166,6 +211,8 @@ def _application(settings: AggregatorSettings, runtime: Runtime) -> Application:
         processing_guarantee=settings.processing_guarantee,
         request_timeout=settings.kafka_startup_timeout_seconds,
     )
+    app.watch_removals(settings.topics.trades)
+    return app
 
 
 def _statistics(settings: AggregatorSettings, runtime: Runtime) -> Any:  # noqa: ANN401 - librdkafka's callback type

@@ -27,6 +27,9 @@ from ohlc_core.domain.trade import ProductKey
 from ohlc_core.service.status import Status
 from ohlc_exchanges.registry import has_dense_ids
 
+#: No record key: they have a colon.
+_PARTITION = b"partition"
+
 
 class QuixState:
     """quixstreams' state of one record key, as the domain's `StateStore`."""
@@ -49,6 +52,13 @@ class QuixState:
     def delete(self, name: str) -> None:
         """Forget the value, if there is one."""
         self._state.delete(name)
+
+
+def partition_state(state: State[Any, Any]) -> QuixState:
+    """Return what belongs to the partition of this state, not to one of its record keys."""
+    # The only way to another key of a partition.
+    transaction = state._transaction  # type: ignore[attr-defined]  # noqa: SLF001
+    return QuixState(transaction.as_state(_PARTITION))
 
 
 class ProductCache(BaseSink):

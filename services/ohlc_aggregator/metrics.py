@@ -46,6 +46,11 @@ WATERMARK_LAG = Gauge(
     "ohlc_watermark_lag_seconds", "Wall clock minus the watermark of the product furthest behind"
 )
 CONSUMER_LAG = Gauge("ohlc_consumer_lag_records", "Records not yet read", ["partition"])
+REMOVED = Counter(
+    "ohlc_removed_records_total",
+    "Records removed from the topic before they were read",
+    ["partition"],
+)
 CHECKPOINT = Histogram("ohlc_checkpoint_state_seconds", "Seconds to write changed state")
 
 

@@ -1,6 +1,7 @@
 """From one record of the ``trades`` topic to the records it leads to."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 from typing import NamedTuple
 
 from ohlc_aggregator.gap_log import GapLog
@@ -20,8 +21,8 @@ from ohlc_core.messages.scaled_trades import scaled_columns
 from ohlc_core.messages.trades_record import TradesRecord, trades_of
 
 
-class Origin(NamedTuple):
-    """Where a record was read."""
+class Place(NamedTuple):
+    """Where a record was read, and its timestamp."""
 
     topic: str
     partition: int
@@ -41,8 +42,7 @@ class RecordReader:
     """Applies records to the candles of their product.
 
     Args:
-        product: returns the candles of a product; called once a record.
-        max_ahead_us: how far an event time may lie behind ``now_us``.
+        max_ahead_us: how far an event time may lie ahead of ``now_us``.
         now_us: the wall clock, microseconds. It only bounds wrong event times; no candle
             depends on it.
         counts: where what happened is counted.
@@ -54,36 +54,12 @@ class RecordReader:
         self._counts = counts
         self.gaps = GapLog()
 
-    def read(
-        self,
-        key: bytes | None,
-        value: bytes | None,
-        product: Callable[[ProductKey], ProductCandles],
-        origin: Callable[[], Origin],
-    ) -> list[Outgoing]:
-        """Return what the record leads to: candles, and dead letters for what is wrong with it.
+    def decode(self, key: bytes | None, value: bytes | None) -> TopicRecord:
+        """Return the record, the columns of trades not read yet.
 
-        Args:
-            key: the record's key.
-            value: the record's value.
-            product: returns the candles of the record's product.
-            origin: where the record was read; asked only for a dead letter.
+        Raises:
+            MalformedMessageError: it is none of the contract's, or not its key's.
         """
-        try:
-            record = self._decode(key, value)
-            output = self._apply(product, record)
-        except MalformedMessageError as error:
-            payload = (value or b"").decode(errors="replace")
-            return [self._dead_letter("malformed", str(error), payload, origin())]
-        self._counts.add(ProductKey(record.exchange, record.product_id), output)
-        outgoing = [
-            Outgoing(encode_candle(candle), candle.window_end_ms) for candle in output.candles
-        ]
-        if output.rejected:
-            outgoing += [self._reject(record, each, origin()) for each in output.rejected]
-        return outgoing
-
-    def _decode(self, key: bytes | None, value: bytes | None) -> TopicRecord:
         if value is None:
             raise MalformedMessageError("the record has no value")
         record = decode_record(value)
@@ -98,33 +74,63 @@ class RecordReader:
             raise MalformedMessageError("watermark_us was in the future, beyond MAX_AHEAD")
         return record
 
-    def _apply(
-        self, product: Callable[[ProductKey], ProductCandles], record: TopicRecord
-    ) -> Output:
-        key = ProductKey(record.exchange, record.product_id)
-        if isinstance(record, TradesRecord):
-            return self._trades(product, key, record)
-        if isinstance(record, WatermarkMessage):
-            return product(key).on_watermark(record.watermark_us, final=record.final)
-        if isinstance(record, StartMessage):
-            return product(key).on_start(record.from_us)
-        counts = self._counts.product(key)
-        counts.gaps += 1
-        self.gaps.gap(key, record, counts.last_trade_us)
-        return product(key).on_gap(record.first_missing_id, record.last_missing_id)
+    def apply(
+        self, product: ProductCandles, record: TopicRecord, place: Place
+    ) -> Iterable[Outgoing]:
+        """Return what the record leads to: candles, and dead letters for what is wrong with it.
 
-    def _trades(
-        self,
-        product: Callable[[ProductKey], ProductCandles],
-        key: ProductKey,
-        record: TradesRecord,
-    ) -> Output:
+        Raises:
+            MalformedMessageError: its columns are not as they must be; nothing has changed.
+        """
+        outgoing = self._outgoing(product.key, record, self._output(product, record), place)
+        return chain(outgoing, self._rest(product, record, place)) if product.has_more else outgoing
+
+    def removed(self, product: ProductCandles, record: TopicRecord, place: Place) -> list[Outgoing]:
+        """Return what it leads to that records before this one were removed unread."""
+        outgoing = self._outgoing(product.key, record, product.on_removed(), place)
+        return [*outgoing, *self._rest(product, record, place)]
+
+    def reject(self, value: bytes | None, reason: str, place: Place) -> Outgoing:
+        """Return the dead letter for a whole record."""
+        payload = (value or b"").decode(errors="replace")
+        return self._dead_letter("malformed", reason, payload, place)
+
+    def _rest(
+        self, product: ProductCandles, record: TopicRecord, place: Place
+    ) -> Iterator[Outgoing]:
+        while (output := product.more()) is not None:
+            yield from self._outgoing(product.key, record, output, place)
+
+    def _outgoing(
+        self, key: ProductKey, record: TopicRecord, output: Output, place: Place
+    ) -> list[Outgoing]:
+        self._counts.add(key, output)
+        outgoing = [
+            Outgoing(encode_candle(candle), candle.window_end_ms) for candle in output.candles
+        ]
+        if output.rejected:
+            outgoing += [self._reject(record, each, place) for each in output.rejected]
+        return outgoing
+
+    def _output(self, product: ProductCandles, record: TopicRecord) -> Output:
+        if isinstance(record, TradesRecord):
+            return self._trades(product, record)
+        if isinstance(record, WatermarkMessage):
+            return product.on_watermark(record.watermark_us, final=record.final)
+        if isinstance(record, StartMessage):
+            return product.on_start(record.from_us)
+        counts = self._counts.product(product.key)
+        counts.gaps += 1
+        self.gaps.gap(product.key, record, counts.last_trade_us)
+        return product.on_gap(record.first_missing_id, record.last_missing_id)
+
+    def _trades(self, product: ProductCandles, record: TradesRecord) -> Output:
         limit = self._now_us() + self._max_ahead_us
         columns = scaled_columns(record)
-        output = None if columns is None else product(key).on_columns(columns, limit)
+        output = None if columns is None else product.on_columns(columns, limit)
         if output is None:
-            output = product(key).on_trades(trades_of(record), limit)
-        self._note_trades(key, record.timestamps_us)
+            output = product.on_trades(trades_of(record), limit)
+        self._note_trades(product.key, record.timestamps_us)
         return output
 
     def _note_trades(self, key: ProductKey, times: list[int]) -> None:
@@ -133,12 +139,12 @@ class RecordReader:
         counts.last_trade_us = max(counts.last_trade_us, times[-1])
         self.gaps.trade(key, times[0])
 
-    def _reject(self, record: TopicRecord, rejected: Rejected, origin: Origin) -> Outgoing:
+    def _reject(self, record: TopicRecord, rejected: Rejected, place: Place) -> Outgoing:
         source = record.source if isinstance(record, TradesRecord) else "rest"
         payload = encode_trades(record.exchange, record.product_id, source, [rejected.trade])
-        return self._dead_letter(rejected.reason, rejected.detail, payload.decode(), origin)
+        return self._dead_letter(rejected.reason, rejected.detail, payload.decode(), place)
 
-    def _dead_letter(self, reason: str, detail: str, payload: str, origin: Origin) -> Outgoing:
+    def _dead_letter(self, reason: str, detail: str, payload: str, place: Place) -> Outgoing:
         self._counts.dead_letters[reason] += 1
-        letter = DeadLetter(reason, detail, origin.topic, origin.partition, origin.offset, payload)
-        return Outgoing(encode(letter), origin.timestamp_ms, is_dead_letter=True)
+        letter = DeadLetter(reason, detail, place.topic, place.partition, place.offset, payload)
+        return Outgoing(encode(letter), place.timestamp_ms, is_dead_letter=True)

@@ -86,6 +86,15 @@ class ProductCandles:
         return self._state.last_trade_us
 
     @property
+    def removals(self) -> int:
+        """Of how many removals of unread records the product knows; kept with its state."""
+        return self._state.removals
+
+    @removals.setter
+    def removals(self, count: int) -> None:
+        self._state.removals = count
+
+    @property
     def open_windows(self) -> int:
         """How many windows have trades and have not closed."""
         return self._windows.open
@@ -123,6 +132,11 @@ class ProductCandles:
     def on_watermark(self, watermark_us: int, *, final: bool = False) -> Output:
         """Advance event time; ``final`` closes every window, because the replay has ended."""
         return self._run(self._reach(watermark_us, final=final))
+
+    @property
+    def has_more(self) -> bool:
+        """Whether the last record has more to give: see `more`."""
+        return self._steps is not None
 
     def more(self) -> Output | None:
         """Go on with the last record; None: it is done."""

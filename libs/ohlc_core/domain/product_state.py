@@ -38,6 +38,7 @@ class ProductState(msgspec.Struct):
         replayed_until_us: where the last replay ended: windows that end by then are closed, too.
         last_trade_us: event time of the last trade in the exchange's order.
         highest_id: the greatest sequential trade id; -1 before the first.
+        removals: of how many removals of unread records the product knows.
         saves: how often this state was saved; tells an outdated copy from the current one.
         coverage: where trades may be missing.
         intervals: by the interval's text.
@@ -47,6 +48,7 @@ class ProductState(msgspec.Struct):
     replayed_until_us: int = NEVER
     last_trade_us: int | None = None
     highest_id: int = -1
+    removals: int = 0
     saves: int = 0
     coverage: Coverage = msgspec.field(default_factory=Coverage)
     intervals: dict[str, IntervalState] = msgspec.field(default_factory=dict)
