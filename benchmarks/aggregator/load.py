@@ -1,6 +1,7 @@
 """Fills the benchmark topics: batched records for ours, single trades for the stock idiom."""
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic
@@ -27,10 +28,33 @@ def single_json(trade: Trade) -> bytes:
     ).encode()
 
 
+def objects_json(product: str, trades: list[Trade]) -> bytes:
+    """Return a record with one object a trade, its ids as text and its numbers exact."""
+    body = ",".join(
+        f'{{"trade_id":"{t.trade_id}","price":{canonical(t.price)}'
+        f',"quantity":{canonical(t.quantity)},"side":"{t.side}","timestamp_us":{t.timestamp_us}}}'
+        for t in trades
+    )
+    return f'{{"exchange":"kraken","product_id":"{product}","trades":[{body}]}}'.encode()
+
+
+class Filled(NamedTuple):
+    """What was produced; ``bytes_before`` compression, of the batched topic."""
+
+    records: int
+    trades: int
+    bytes_before: int
+
+
 def fill(
-    address: str, batched: str, single: str | None, records: Iterable[tuple[str, list[Trade]]]
-) -> tuple[int, int]:
-    """Produce the trades to both topics; return how many records and trades there were."""
+    address: str,
+    batched: str,
+    records: Iterable[tuple[str, list[Trade]]],
+    *,
+    single: str | None = None,
+    objects: str | None = None,
+) -> Filled:
+    """Produce the trades: as `trades` records, as records of one, as records of objects."""
     producer = Producer(
         {
             "bootstrap.servers": address,
@@ -38,16 +62,20 @@ def fill(
             "enable.idempotence": True,
             "partitioner": "murmur2_random",
             "linger.ms": 20,
+            "compression.type": "lz4",
             "queue.buffering.max.messages": 2_000_000,
             "queue.buffering.max.kbytes": 2_000_000,
         }
     )
-    record_count = trade_count = 0
+    record_count = trade_count = size = 0
     for product, trades in records:
         key = f"kraken:{product}"
         stamp = trades[-1].timestamp_us // 1_000
         value = encode_trades("kraken", product, "rest", trades)
         producer.produce(batched, key=key, value=value, timestamp=stamp)
+        size += len(value)
+        if objects is not None:
+            producer.produce(objects, key=key, value=objects_json(product, trades), timestamp=stamp)
         if single is not None:
             for trade in trades:
                 stamp = trade.timestamp_us // 1_000
@@ -56,4 +84,4 @@ def fill(
         record_count += 1
         trade_count += len(trades)
     producer.flush()
-    return record_count, trade_count
+    return Filled(record_count, trade_count, size)

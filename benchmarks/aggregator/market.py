@@ -25,7 +25,8 @@ def records(
     rng = random.Random(seed)
     clock = dict.fromkeys(products(product_count), START_US)
     price = dict.fromkeys(clock, 1_000_000)
-    trade_id = dict.fromkeys(clock, 0)
+    # As many digits as an exchange's ids have.
+    trade_id = dict.fromkeys(clock, 109_000_000)
     left = trade_count
     while left > 0:
         for product in clock:

@@ -11,6 +11,7 @@ figure is the median of the rounds, but stock quixstreams runs once.
 import argparse
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -22,6 +23,8 @@ import market
 
 from local_stack.brokers import start_broker
 
+#: What reading trades costs that come as objects, before anything is done with them.
+OBJECTS = "consume, decode an object a trade"
 HERE = Path(__file__).parent
 Figures = dict[str, Any]
 
@@ -74,8 +77,11 @@ def measure(bench: Bench, products: int) -> dict[str, Figures]:
             found.setdefault(name, []).append(figures)
     run_id = f"stock-{products}"
     load.create(bench.address, run_id, f"{run_id}.single", f"{run_id}.single.out")
-    _, count = load.fill(
-        bench.address, run_id, f"{run_id}.single", market.records(products, bench.trades)
+    filled = load.fill(
+        bench.address,
+        run_id,
+        market.records(products, bench.trades),
+        single=f"{run_id}.single",
     )
     # Once: it takes longer than all the others together, and is behind by a multiple.
     found["stock quixstreams window"] = [
@@ -83,23 +89,35 @@ def measure(bench: Bench, products: int) -> dict[str, Figures]:
             "run_stock_quixstreams.py",
             bench.address,
             f"{run_id}.single",
-            count,
+            filled.trades,
             bench.folder / run_id,
         )
     ]
-    return {name: _median(several) | {"trades": count} for name, several in found.items()}
+    size = filled.bytes_before / filled.trades
+    stored = _stored_bytes(bench.folder / "broker", run_id) / filled.trades
+    print(f"\n`trades` bytes per trade: {size:.1f}, lz4: {stored:.1f} in the broker's log")
+    return {name: _median(several) | {"trades": filled.trades} for name, several in found.items()}
+
+
+def _stored_bytes(folder: Path, topic: str) -> int:
+    """Return the size of a topic's log segments, where the broker keeps them as files."""
+    pattern = re.compile(re.escape(topic) + r"-[0-9]+")
+    return sum(
+        path.stat().st_size for path in folder.rglob("*.log") if pattern.fullmatch(path.parent.name)
+    )
 
 
 def _round(bench: Bench, products: int, run_id: str) -> dict[str, Figures]:
     again = f"{run_id}-eos"
     batched = f"trades.backfill.{run_id}"
-    load.create(bench.address, batched, f"trades.backfill.{again}")
-    records, _ = load.fill(bench.address, batched, None, market.records(products, bench.trades))
-    load.fill(
-        bench.address, f"trades.backfill.{again}", None, market.records(products, bench.trades)
-    )
+    objects = f"{run_id}.objects"
+    load.create(bench.address, batched, objects, f"trades.backfill.{again}")
+    records = load.fill(
+        bench.address, batched, market.records(products, bench.trades), objects=objects
+    ).records
+    load.fill(bench.address, f"trades.backfill.{again}", market.records(products, bench.trades))
     results = {
-        "ceiling: consume + typed decode": rival("run_ceiling.py", bench.address, batched, records),
+        OBJECTS: rival("run_ceiling.py", bench.address, objects, records),
         "aggregator, at-least-once": ours(
             bench.address, run_id, records, bench.folder, "at-least-once"
         ),

@@ -25,10 +25,12 @@ class Trade(msgspec.Struct):
 
 
 class Record(msgspec.Struct):
-    """A batched record."""
+    """A `trades` record."""
 
     product_id: str
-    trades: list[Trade]
+    prices: list[float]
+    quantities: list[float]
+    timestamps_us: list[int]
 
 
 decode = msgspec.json.Decoder(Record).decode
@@ -38,7 +40,8 @@ def explode(message: KafkaSourceMessage) -> Iterator[tuple[str, Trade]]:
     """Yield the trades of a record, keyed by product."""
     watch.record()
     record = decode(message.value)
-    return ((record.product_id, trade) for trade in record.trades)
+    trades = map(Trade, record.prices, record.quantities, record.timestamps_us)
+    return ((record.product_id, trade) for trade in trades)
 
 
 def fold(state: list[float], trade: Trade) -> list[float]:

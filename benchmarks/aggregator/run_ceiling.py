@@ -1,12 +1,31 @@
-"""The ceiling of this stack: librdkafka's consume and the typed decode, and nothing else."""
+"""Consume with librdkafka, decode one typed object with exact decimals a trade, nothing else."""
 
 import sys
+from decimal import Decimal
 
+import msgspec
 from confluent_kafka import Consumer
 from stopwatch import Stopwatch
 
-from ohlc_core.messages.codec import decode_trades_topic
 
+class Trade(msgspec.Struct, gc=False):
+    """A trade as an object."""
+
+    trade_id: str
+    price: Decimal
+    quantity: Decimal
+    side: str
+    timestamp_us: int
+
+
+class Record(msgspec.Struct):
+    """A record of objects."""
+
+    product_id: str
+    trades: list[Trade]
+
+
+decode = msgspec.json.Decoder(Record).decode
 address, topic, expected = sys.argv[1], sys.argv[2], int(sys.argv[3])
 watch = Stopwatch(expected)
 consumer = Consumer(
@@ -22,6 +41,6 @@ done = False
 while not done:
     for message in consumer.consume(1_000, 1.0):
         done = watch.record()
-        decode_trades_topic(message.value())
+        decode(message.value())
 watch.report()
 consumer.close()

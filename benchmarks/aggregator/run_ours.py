@@ -18,11 +18,11 @@ watch = Stopwatch(int(sys.argv[1]))
 class TimedReader(RecordReader):
     """Reads records as ever, and watches the clock."""
 
-    def read(self, *args, **kwargs):  # type: ignore[no-untyped-def]  # noqa: ANN201, ANN002, ANN003, D102
+    def apply(self, *args, **kwargs):  # type: ignore[no-untyped-def]  # noqa: ANN201, ANN002, ANN003, D102
         if watch.seen == 0:
             watch.record()
             watch.seen = 0
-        outgoing = super().read(*args, **kwargs)
+        outgoing = super().apply(*args, **kwargs)
         if watch.record():
             app.stop()
         return outgoing

@@ -184,6 +184,8 @@ def _application(settings: AggregatorSettings, runtime: Runtime) -> CandleApplic
         connection_config(settings), ignore_extras=True
     )
     consumer = consumer_config(settings, group) | {
+        # Its place in the group outlives it, so a restart need not wait for a session to end.
+        "group.instance.id": settings.instance,
         "statistics.interval.ms": _STATISTICS_MS,
         "stats_cb": _statistics(settings, runtime),
     }

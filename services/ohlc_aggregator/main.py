@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NoReturn
 from confluent_kafka import KafkaException
 from loguru import logger
 
+from ohlc_aggregator.partitions import PartitionWatch
 from ohlc_aggregator.settings import AggregatorSettings
 from ohlc_core.errors import FatalError
 from ohlc_core.kafka.admin import ensure_topics
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from quixstreams import Application
 
 _RETRY_SECONDS = 0.2
+_PROBE_BYTES = 65_536
 
 
 def run(settings: AggregatorSettings, runtime: Runtime) -> None:
@@ -36,6 +38,8 @@ def run(settings: AggregatorSettings, runtime: Runtime) -> None:
 
     from ohlc_aggregator.application import stopping
 
+    partitions = PartitionWatch(settings, runtime.stop)
+    partitions.start()
     app = _build_patiently(settings, runtime)
     if app is None:
         return
@@ -65,6 +69,9 @@ def run(settings: AggregatorSettings, runtime: Runtime) -> None:
             f"the broker at {settings.kafka_broker_address} went away: {error}"
         ) from None
     except (BaseKafkaException, CheckpointProducerTimeout, KafkaException) as error:
+        partitions.raise_if_changed()
+        if "fenced" in str(error).lower():
+            raise FatalError(_fenced(settings)) from None
         # An outage that outlasts the group's session ends the checkpoint in hand.
         raise FatalError(
             f"the broker at {settings.kafka_broker_address} broke off ({error}); "
@@ -75,7 +82,24 @@ def run(settings: AggregatorSettings, runtime: Runtime) -> None:
             f"the state in STATE_DIR={settings.state_dir} can not be used ({error}); delete the "
             "folder: it is rebuilt from the changelog topic"
         ) from None
+    except Exception as error:
+        # RocksDB has one kind of exception; its text begins so for whatever the disk refuses.
+        if "IO error" not in str(error) and "No space left" not in str(error):
+            raise
+        raise FatalError(
+            f"STATE_DIR={settings.state_dir} can not be written ({error}); make room there, or "
+            "give another folder: the state is rebuilt from the changelog topic"
+        ) from None
+    partitions.raise_if_changed()
     logger.info("stopped; everything read is committed")
+
+
+def _fenced(settings: AggregatorSettings) -> str:
+    return (
+        f"another process took this one's place in group {settings.topics.aggregator_group} under "
+        f"the name {settings.instance}; each instance needs a KAFKA_GROUP_INSTANCE_ID, or without "
+        "one a STATE_DIR, of its own"
+    )
 
 
 def _build_patiently(settings: AggregatorSettings, runtime: Runtime) -> "Application | None":
@@ -106,7 +130,7 @@ def _check_state_dir(settings: AggregatorSettings) -> None:
     try:
         settings.state_dir.mkdir(parents=True, exist_ok=True)
         probe = settings.state_dir / ".writable"
-        probe.touch()
+        probe.write_bytes(b"0" * _PROBE_BYTES)  # an empty file fits on a full disk, too
         probe.unlink()
     except OSError as error:
         raise FatalError(

@@ -56,7 +56,8 @@ class DeadLetter(msgspec.Struct, frozen=True, tag_field="type", tag="dead-letter
         topic: where the message was read, or the exchange's address for a websocket frame.
         partition: of that topic; -1 when it was no topic.
         offset: in that partition; -1 when it was no topic.
-        payload: the rejected text, as read (undecodable bytes replaced).
+        payload: the rejected text, as read (undecodable bytes replaced); cut where the letter
+            would be too large for the topic, which ``detail`` then says.
     """
 
     reason: str

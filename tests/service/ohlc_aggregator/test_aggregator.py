@@ -1,6 +1,7 @@
 """The aggregator as a real process against a real broker."""
 
 import pytest
+from confluent_kafka.admin import AdminClient, NewPartitions
 
 from local_stack.brokers import LocalBroker
 from ohlc_core.domain.candle import Candle
@@ -166,3 +167,53 @@ def test_windows_without_trades_have_flat_candles_by_default(
     _, *flat = candles(broker, names)
     assert [(c.close, c.volume, c.buy_volume, c.trade_count) for c in flat] == [(10, 0, 0, 0)] * 2
     assert all(c.complete for c in flat)
+
+
+def test_a_malformed_record_too_large_for_its_dead_letter_is_passed(
+    broker: LocalBroker, names: TopicNames, aggregator: Aggregator
+) -> None:
+    produce(
+        broker.address,
+        names.trades,
+        [
+            trades_record(trade(1, T0)),
+            (str(KEY), b'{"type":"\x00' + b"\x01" * 990_000),
+            watermark(T0 + HOUR, final=True),
+        ],
+    )
+    process = aggregator.start(OHLC_INTERVALS="1m")
+    wait_until(lambda: candles(broker, names), 60, "the candle behind it")
+    (letter,) = [
+        decode_dead_letter(r.value or b"") for r in read_topic(broker.address, names.trades_dlq)
+    ]
+    assert "cut to" in letter.detail
+    assert process.stop(30) == 0
+
+
+def test_a_second_instance_of_one_name_ends_the_first_with_the_setting_to_change(
+    broker: LocalBroker, names: TopicNames, aggregator: Aggregator
+) -> None:
+    name = {"KAFKA_GROUP_INSTANCE_ID": "twin"}
+    first = aggregator.start(**name, STATE_DIR="first")
+    produce(broker.address, names.trades, [trades_record(trade(1, T0)), watermark(T0 + HOUR)])
+    wait_until(lambda: candles(broker, names), 60, "a candle")
+    second = aggregator.start(**name, STATE_DIR="second")
+    assert first.wait(60) == 1
+    assert "KAFKA_GROUP_INSTANCE_ID" in first.log_lines()[-1]
+    assert "Traceback" not in first.log()
+    assert second.stop(30) == 0
+
+
+def test_more_partitions_end_the_aggregator_at_once_and_at_each_start(
+    broker: LocalBroker, names: TopicNames, aggregator: Aggregator
+) -> None:
+    process = aggregator.start()
+    produce(broker.address, names.trades, [trades_record(trade(1, T0)), watermark(T0 + HOUR)])
+    wait_until(lambda: candles(broker, names), 60, "a candle")
+    admin = AdminClient({"bootstrap.servers": broker.address})
+    for future in admin.create_partitions([NewPartitions(names.trades, 8)]).values():
+        future.result(30)
+    for running in (process, aggregator.start()):
+        assert running.wait(60) == 1
+        assert f"topic {names.trades} has 8 partitions" in running.log_lines()[-1]
+        assert "Traceback" not in running.log()
