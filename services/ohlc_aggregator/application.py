@@ -212,9 +212,18 @@ def _application(settings: AggregatorSettings, runtime: Runtime) -> CandleApplic
         loglevel=None,
         processing_guarantee=settings.processing_guarantee,
         request_timeout=settings.kafka_startup_timeout_seconds,
+        # Nothing is passed over, and nothing logged with a traceback: see `main.run`.
+        on_consumer_error=_raise_on,
+        on_processing_error=_raise_on,
+        on_producer_error=_raise_on,
     )
     app.watch_removals(settings.topics.trades)
     return app
+
+
+def _raise_on(_error: Exception, _record: object, _logger: object) -> bool:
+    """Let an error end the application."""
+    return False
 
 
 def _statistics(settings: AggregatorSettings, runtime: Runtime) -> Any:  # noqa: ANN401 - librdkafka's callback type

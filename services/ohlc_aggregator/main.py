@@ -8,7 +8,8 @@ from loguru import logger
 
 from ohlc_aggregator.partitions import PartitionWatch
 from ohlc_aggregator.settings import AggregatorSettings
-from ohlc_core.errors import FatalError
+from ohlc_core.domain.product_state import NewerStateError
+from ohlc_core.errors import FatalError, FencedError
 from ohlc_core.kafka.admin import ensure_topics
 from ohlc_core.kafka.run_over import stop_when_run_is_over
 from ohlc_core.service.runner import Runtime, run_service
@@ -71,7 +72,7 @@ def run(settings: AggregatorSettings, runtime: Runtime) -> None:
     except (BaseKafkaException, CheckpointProducerTimeout, KafkaException) as error:
         partitions.raise_if_changed()
         if "fenced" in str(error).lower():
-            raise FatalError(_fenced(settings)) from None
+            raise FencedError(_fenced(settings)) from None
         # An outage that outlasts the group's session ends the checkpoint in hand.
         raise FatalError(
             f"the broker at {settings.kafka_broker_address} broke off ({error}); "
@@ -81,6 +82,11 @@ def run(settings: AggregatorSettings, runtime: Runtime) -> None:
         raise FatalError(
             f"the state in STATE_DIR={settings.state_dir} can not be used ({error}); delete the "
             "folder: it is rebuilt from the changelog topic"
+        ) from None
+    except NewerStateError as error:
+        raise FatalError(
+            f"the state in STATE_DIR={settings.state_dir} was written by a later version of the "
+            f"aggregator ({error}); run that version (docs/upgrading.md)"
         ) from None
     except Exception as error:
         # RocksDB has one kind of exception; its text begins so for whatever the disk refuses.

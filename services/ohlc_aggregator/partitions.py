@@ -11,7 +11,7 @@ from confluent_kafka.admin import AdminClient
 from loguru import logger
 
 from ohlc_aggregator.settings import AggregatorSettings
-from ohlc_core.errors import FatalError
+from ohlc_core.errors import TopicChangedError
 from ohlc_core.kafka.config import connection_config
 
 _LOOK_SECONDS = 2.0
@@ -37,21 +37,21 @@ class PartitionWatch:
         """Compare the topic with the state's, and watch it from now on.
 
         Raises:
-            FatalError: the state was made for another number of partitions.
+            TopicChangedError: the state was made for another number of partitions.
         """
         count, known = self._count(self._topic), self._count(self._changelog)
         if count and known and count != known:
-            raise FatalError(self._words(known, count))
+            raise TopicChangedError(self._words(known, count))
         threading.Thread(target=self._watch, args=(count,), name="partitions", daemon=True).start()
 
     def raise_if_changed(self) -> None:
         """Raise what stopped the service, if this did.
 
         Raises:
-            FatalError: the topic has another number of partitions than at the start.
+            TopicChangedError: the topic has another number of partitions than at the start.
         """
         if self._reason:
-            raise FatalError(self._reason)
+            raise TopicChangedError(self._reason)
 
     def _watch(self, count: int | None) -> None:
         while not self._stop.wait(_LOOK_SECONDS):

@@ -88,6 +88,10 @@ class Driver:
     def restart(self) -> None:
         """Save, and go on with nothing but what was saved."""
         self.product.save()
+        self.restart_from_store()
+
+    def restart_from_store(self) -> None:
+        """Go on with nothing but what is in the store."""
         self.product = self._candles()
 
 

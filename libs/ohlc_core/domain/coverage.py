@@ -26,7 +26,8 @@ class Gap(msgspec.Struct):
 class Coverage(msgspec.Struct):
     """All gaps of one product that a window could still meet."""
 
-    gaps: list[Gap] = msgspec.field(default_factory=list)
+    #: Called as in states of version 1.
+    gaps: list[Gap] = msgspec.field(default_factory=list, name="holes")
 
     @property
     def is_settled(self) -> bool:

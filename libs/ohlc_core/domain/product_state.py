@@ -9,6 +9,19 @@ from ohlc_core.domain.window import Window
 
 NEVER = -(1 << 62)
 
+#: Of the state that this code writes. It reads every earlier one: see docs/upgrading.md.
+STATE_VERSION = 2
+
+
+class NewerStateError(ValueError):
+    """A state was written by a later version of this code; the text says which."""
+
+
+class _Version(msgspec.Struct):
+    """All that can be read of a state of any version."""
+
+    version: int = 1
+
 
 class IntervalState(msgspec.Struct):
     """One interval's windows that are still open, and where filling of empty ones stands.
@@ -34,6 +47,7 @@ class ProductState(msgspec.Struct):
     """The state of one product.
 
     Attributes:
+        version: of the state; 1 was written without it.
         watermark_us: the greatest of event times and explicit watermarks.
         replayed_until_us: where the last replay ended: windows that end by then are closed, too.
         last_trade_us: event time of the last trade in the exchange's order.
@@ -44,6 +58,7 @@ class ProductState(msgspec.Struct):
         intervals: by the interval's text.
     """
 
+    version: int = 1
     watermark_us: int = NEVER
     replayed_until_us: int = NEVER
     last_trade_us: int | None = None
@@ -62,5 +77,34 @@ class ProductState(msgspec.Struct):
         return state
 
 
-read_product_state = msgspec.json.Decoder(ProductState).decode
-write_product_state = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(ProductState).decode
+_decode_version = msgspec.json.Decoder(_Version).decode
+_encode = msgspec.json.Encoder().encode
+
+
+def read_product_state(value: bytes) -> ProductState:
+    """Return the state that was written.
+
+    Raises:
+        NewerStateError: this code does not know the state's version.
+    """
+    try:
+        state = _decode(value)
+    except msgspec.ValidationError:
+        _refuse_newer(_decode_version(value).version)
+        raise
+    _refuse_newer(state.version)
+    return state
+
+
+def write_product_state(state: ProductState) -> bytes:
+    """Return the bytes of the state."""
+    state.version = STATE_VERSION
+    return _encode(state)
+
+
+def _refuse_newer(version: int) -> None:
+    if version > STATE_VERSION:
+        raise NewerStateError(
+            f"its version is {version}, and this code knows up to {STATE_VERSION}"
+        )

@@ -1,11 +1,13 @@
 """The candle rules, one by one."""
 
+import json
 from decimal import Decimal
 
 import pytest
 
 from ohlc_core.domain.interval import Interval
 from ohlc_core.domain.product_candles import ProductCandles
+from ohlc_core.domain.product_state import STATE_VERSION, NewerStateError
 from ohlc_core.domain.rules import CandleRules
 from ohlc_core.domain.trade import ProductKey
 from support.candles import HOUR, KEY, MINUTE, SECOND, T0, Driver, newest, rules, trade
@@ -276,3 +278,30 @@ def test_a_window_that_a_watermark_had_closed_becomes_incomplete_with_the_gap() 
     driver.trades(trade(4, T0 + 4 * MINUTE), trade(5, T0 + 6 * MINUTE))
     after = newest(driver.watermark(T0 + 8 * MINUTE))
     assert [candle.complete for candle in after.values()] == [True, True]
+
+
+def test_a_state_of_a_later_version_is_refused_with_both_versions() -> None:
+    driver = Driver()
+    driver.trades(trade(1, T0))
+    driver.restart()
+    state = json.loads(driver.store["product"])
+    assert state["version"] == STATE_VERSION
+    for changed in ({"version": 99}, {"version": 99, "watermark_us": "of another type"}):
+        driver.store["product"] = json.dumps(state | changed).encode()
+        with pytest.raises(NewerStateError, match=f"99.*{STATE_VERSION}"):
+            driver.restart_from_store()
+
+
+def test_a_state_of_version_1_is_read() -> None:
+    driver = Driver(rules("1m"))
+    driver.trades(trade(1, T0))
+    driver.gap(2, 3)
+    driver.product.save()
+    state = json.loads(driver.store["product"])
+    for name in ("version", "removals"):
+        del state[name]
+    del state["intervals"]["1m"]["flat_revision"]
+    driver.store["product"] = json.dumps(state).encode()
+    driver.restart_from_store()
+    driver.trades(trade(4, T0 + MINUTE))
+    assert [c.complete for c in driver.watermark(T0 + 9 * MINUTE)] == [False, False]
