@@ -25,13 +25,13 @@ def run(settings: AggregatorSettings, runtime: Runtime) -> None:
     """Aggregate until SIGTERM or SIGINT, which flush and commit what is at hand.
 
     Raises:
-        FatalError: the broker went away for good, or local state can not be used.
+        FatalError: the broker went away for good, or local state cannot be used.
     """
     names = settings.topics
     ensure_topics(settings, names, [names.trades, names.ohlc, names.trades_dlq], runtime.stop)
     stop_when_run_is_over(settings, names, runtime.stop)
     _check_state_dir(settings)
-    # Imported here: wrong settings are told without waiting for quixstreams to load.
+    # Imported here: wrong settings are reported without waiting for quixstreams to load.
     from quixstreams.checkpointing.exceptions import CheckpointProducerTimeout
     from quixstreams.kafka.exceptions import BaseKafkaException, KafkaBrokerUnavailableError
     from quixstreams.state.exceptions import StateError
@@ -80,7 +80,7 @@ def run(settings: AggregatorSettings, runtime: Runtime) -> None:
         ) from None
     except (RocksDBCorruptedError, StateError) as error:
         raise FatalError(
-            f"the state in STATE_DIR={settings.state_dir} can not be used ({error}); delete the "
+            f"the state in STATE_DIR={settings.state_dir} cannot be used ({error}); delete the "
             "folder: it is rebuilt from the changelog topic"
         ) from None
     except NewerStateError as error:
@@ -93,7 +93,7 @@ def run(settings: AggregatorSettings, runtime: Runtime) -> None:
         if "IO error" not in str(error) and "No space left" not in str(error):
             raise
         raise FatalError(
-            f"STATE_DIR={settings.state_dir} can not be written ({error}); make room there, or "
+            f"STATE_DIR={settings.state_dir} cannot be written ({error}); make room there, or "
             "give another folder: the state is rebuilt from the changelog topic"
         ) from None
     partitions.raise_if_changed()
@@ -109,7 +109,7 @@ def _fenced(settings: AggregatorSettings) -> str:
 
 
 def _build_patiently(settings: AggregatorSettings, runtime: Runtime) -> "Application | None":
-    """Return the application, or None when told to stop before it could be built.
+    """Return the application, or None when asked to stop before it could be built.
 
     The changelog topic is created here, maybe by several instances at once, and a broker may not
     know a topic yet that another broker, or it itself, has just made.

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from ohlc_aggregator.gap_log import GapLog
 from ohlc_aggregator.metrics import Counts
+from ohlc_core.domain.decimals import in_range
 from ohlc_core.domain.product_candles import Output, ProductCandles, Rejected
 from ohlc_core.domain.trade import ProductKey
 from ohlc_core.errors import MalformedMessageError
@@ -140,9 +141,13 @@ class RecordReader:
         self.gaps.trade(key, times[0])
 
     def _reject(self, record: TopicRecord, rejected: Rejected, place: Place) -> Outgoing:
-        source = record.source if isinstance(record, TradesRecord) else "rest"
-        payload = encode_trades(record.exchange, record.product_id, source, [rejected.trade])
-        return self._dead_letter(rejected.reason, rejected.detail, payload.decode(), place)
+        trade = rejected.trade
+        if in_range(trade.price) and in_range(trade.quantity):
+            source = record.source if isinstance(record, TradesRecord) else "rest"
+            payload = encode_trades(record.exchange, record.product_id, source, [trade]).decode()
+        else:
+            payload = repr(trade)  # 1e999999 in plain notation would be a megabyte of zeros
+        return self._dead_letter(rejected.reason, rejected.detail, payload, place)
 
     def _dead_letter(self, reason: str, detail: str, payload: str, place: Place) -> Outgoing:
         self._counts.dead_letters[reason] += 1

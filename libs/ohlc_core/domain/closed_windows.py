@@ -52,6 +52,8 @@ class ClosedWindows:
 
     def forget_until(self, start: int, *, but: int | None) -> None:
         """Forget the windows that start at or before this, except the one at ``but``."""
+        if not self.starts or self.starts[0] > start:
+            return
         count = bisect_right(self.starts, start)
         kept = [each for each in self.starts[:count] if each == but]
         for forgotten in self.starts[:count]:

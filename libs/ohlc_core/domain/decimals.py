@@ -48,5 +48,5 @@ def finest_exponent(value: Decimal) -> int:
 
 
 def in_range(value: Decimal) -> bool:
-    """Tell whether ``value`` is finite and within ``MAX_EXPONENT`` in size and precision."""
+    """Return whether ``value`` is finite and within ``MAX_EXPONENT`` in size and precision."""
     return value.is_finite() and abs(value) <= LARGEST and finest_exponent(value) >= -MAX_EXPONENT

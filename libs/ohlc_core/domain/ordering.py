@@ -13,7 +13,7 @@ _MADE_ID = re.compile(r"([0-9]{1,19})-([0-9]{1,12})", re.ASCII)
 
 
 def is_number(trade_id: str) -> bool:
-    """Tell whether the id is a plain decimal number."""
+    """Return whether the id is a plain decimal number."""
     return trade_id.isascii() and trade_id.isdecimal()
 
 

@@ -53,7 +53,7 @@ class ProductState(msgspec.Struct):
         last_trade_us: event time of the last trade in the exchange's order.
         highest_id: the greatest sequential trade id; -1 before the first.
         removals: of how many removals of unread records the product knows.
-        saves: how often this state was saved; tells an outdated copy from the current one.
+        saves: how often this state was saved; differs between an outdated copy and the current one.
         coverage: where trades may be missing.
         intervals: by the interval's text.
     """

@@ -164,13 +164,12 @@ class ProductWindows:
         """Drop what no trade can change any more, but the windows of the last trade."""
         rules, state = self._rules, self._state
         last_forgotten_end = state.watermark_us - rules.grace_us - rules.retention_us
+        last_us = state.last_trade_us
         for each in self._intervals:
-            last_us = state.last_trade_us
-            last = None if last_us is None else each.interval.window_start(last_us)
+            last = None if last_us is None else last_us - last_us % each.us
             each.closed.forget_until(last_forgotten_end - each.us, but=last)
-        state.coverage.forget_before(
-            min(state.watermark_us - rules.memory_us, state.last_trade_us or FAR)
-        )
+        if state.coverage.gaps:
+            state.coverage.forget_before(min(state.watermark_us - rules.memory_us, last_us or FAR))
 
     # --- correcting --------------------------------------------------------------------------
 

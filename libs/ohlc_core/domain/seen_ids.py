@@ -72,7 +72,7 @@ class SeenIds:
         self._index_changed = False
 
     def is_known(self, trade_id: str) -> bool:
-        """Tell whether a trade of this id was counted before."""
+        """Return whether a trade of this id was counted before."""
         if self._sequential and is_number(trade_id):
             number = int(trade_id)
             if number > self.highest:
@@ -103,7 +103,7 @@ class SeenIds:
         return self._sequential and ids[0] > self.highest
 
     def are_new(self, ids: Sequence[str]) -> bool:
-        """Tell that none of these ids, which are no sequential ones, was counted before."""
+        """Return whether none of these ids, which are no sequential ones, was counted before."""
         if self._sequential and any(map(is_number, ids)):
             return False
         self._load_all()

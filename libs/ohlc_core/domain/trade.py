@@ -33,7 +33,7 @@ class ProductKey(NamedTuple):
 
 
 class Trade(msgspec.Struct, frozen=True, gc=False):
-    """One execution on an exchange, as the exchange told it.
+    """One execution on an exchange, as the exchange reported it.
 
     Attributes:
         trade_id: the exchange's own id, or a replayer's stable one where the source has none.
@@ -51,7 +51,7 @@ class Trade(msgspec.Struct, frozen=True, gc=False):
 
 
 def reason_to_reject(trade: Trade) -> str | None:
-    """Return why ``trade`` can not be part of any candle, or None when it can."""
+    """Return why ``trade`` cannot be part of any candle, or None when it can."""
     if not trade.trade_id:
         return "trade_id is empty"
     price, quantity = trade.price, trade.quantity

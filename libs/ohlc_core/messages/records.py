@@ -36,7 +36,7 @@ class WatermarkMessage(msgspec.Struct, frozen=True, tag_field="type", tag="water
 
 
 class GapMessage(msgspec.Struct, frozen=True, tag_field="type", tag="gap"):
-    """Trade ids first_missing_id..last_missing_id (inclusive) could not be had."""
+    """Trade ids first_missing_id..last_missing_id (inclusive) could not be retrieved."""
 
     exchange: str
     product_id: str
