@@ -54,7 +54,7 @@ def record_of(value: bytes) -> TradesRecord:
     return record
 
 
-@settings(max_examples=300)
+@settings(max_examples=100)
 @given(st.lists(large_records(), min_size=1, max_size=3), st.sampled_from(("kraken", "bitstamp")))
 def test_columns_of_integers_give_the_same_bytes(lists: list[list[Trade]], exchange: str) -> None:
     key = ProductKey(exchange, KEY.product_id)
