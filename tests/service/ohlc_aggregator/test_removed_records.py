@@ -127,7 +127,8 @@ def test_removed_records_are_reported_with_the_command_that_repairs_them(
     assert process.stop(30) == 0
     produce(broker.address, names.trades, [trades_record(KEY, trade(2, T0))] * 3)
     remove(broker, names.trades)
-    produce(broker.address, names.trades, [trades_record(KEY, trade(5, T0 + MINUTE))])
+    behind = [trades_record(KEY, trade(5, T0 + MINUTE))]
+    produce(broker.address, names.trades, behind, (T0 + MINUTE) // 1_000)
     process = processes("ohlc-aggregator", env)
     wait_for_no_lag(broker.address, names.aggregator_group, names.trades)
     line = process.wait_for_log("were removed before they were read")
