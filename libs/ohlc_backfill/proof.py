@@ -60,7 +60,7 @@ def prove(
             )
     except SourceError as error:
         raise FatalError(f"the backfill could not be verified: {error}") from None
-    console = Console(width=None if sys.stdout.isatty() else 120)
+    console = Console(width=None if sys.stdout.isatty() else 120, markup=False)
     console.print(comparison_table(f"backfill {topics.run_id}", check.comparisons))
     candles = sum(each.matching for each in check.comparisons)
     sys.stdout.write(

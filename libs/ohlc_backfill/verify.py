@@ -18,7 +18,7 @@ from rich.console import Console
 from ohlc_backfill.verification.compare import Comparison, ProductComparer
 from ohlc_backfill.verification.expected import ExpectedRows
 from ohlc_backfill.verification.features import verify_features
-from ohlc_backfill.verification.official import Agreement, agreement
+from ohlc_backfill.verification.official import Agreement, IsJudged, agreement
 from ohlc_backfill.verification.report import (
     Report,
     agreement_table,
@@ -77,7 +77,7 @@ def verify(settings: VerifySettings, runtime: Runtime) -> None:
             report = _report(settings, runtime.stop, stored)
     except (SourceError, DisorderError, ExchangeError) as error:
         raise FatalError(str(error)) from None
-    console = Console(width=None if sys.stdout.isatty() else 120)
+    console = Console(width=None if sys.stdout.isatty() else 120, markup=False)
     console.print(comparison_table("the store against its history", report.store))
     print_differences(console, report.store)
     if report.official:
@@ -115,6 +115,7 @@ def _report(settings: VerifySettings, stop: threading.Event, stored: StoredCandl
     intervals = [Interval.parse(text) for text in settings.ohlc_intervals]
     comparisons: list[Comparison] = []
     trades = 0
+    is_judged: dict[str, IsJudged] = {}
     for product_id, span in spans.items():
         key = ProductKey(settings.exchange, product_id)
         rows = ExpectedRows(
@@ -126,7 +127,8 @@ def _report(settings: VerifySettings, stop: threading.Event, stored: StoredCandl
         )
         comparisons += _compared(source, stored, rows, stop)
         trades += rows.trades
-    official = _official(settings, stored, spans, stop)
+        is_judged[product_id] = rows.is_judged
+    official = _official(settings, stored, spans, is_judged, stop)
     is_equal = all(each.is_equal for each in comparisons) and all(
         each.compared == each.equal for each in official
     )
@@ -165,6 +167,7 @@ def _official(
     settings: VerifySettings,
     stored: StoredCandles,
     spans: dict[str, Span],
+    is_judged: dict[str, IsJudged],
     stop: threading.Event,
 ) -> list[Agreement]:
     if settings.replay_source != "rest" or not settings.verify_official:
@@ -178,7 +181,12 @@ def _official(
     )
     return [
         agreement(
-            stored, ProductKey(settings.exchange, product_id), Interval.parse(text), span, fetch
+            stored,
+            ProductKey(settings.exchange, product_id),
+            Interval.parse(text),
+            span,
+            fetch,
+            is_judged=is_judged[product_id],
         )
         for product_id, span in spans.items()
         for text in settings.ohlc_intervals

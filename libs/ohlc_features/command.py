@@ -1,6 +1,7 @@
 """The command ``features``: prints what models would read, and exports it."""
 
 import argparse
+import shutil
 import signal
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from ohlc_core.errors import SettingsError
+from ohlc_core.service.clean_text import clean, printable
 from ohlc_core.service.local_runs import use_running_store
 from ohlc_core.service.settings import load
 from ohlc_core.version import __version__
@@ -17,6 +19,18 @@ from ohlc_features.settings import FeatureStoreSettings
 
 #: First words that are about feature groups: `ohlc_features.group_command`.
 _GROUP_COMMANDS = ("list", "describe", "stats", "check", "build")
+
+_DISPENSABLE = (
+    "stored_at",
+    "origin",
+    "window_end",
+    "revision",
+    "buy_volume",
+    "vwap",
+    "complete",
+    "trade_count",
+    "volume",
+)
 
 _EPILOG = """
 Which store: FEATURE_STORE, FEATURE_STORE_URL, FEATURE_GROUP_NAME, FEATURE_GROUP_VERSION and the
@@ -52,10 +66,10 @@ def _run_group_command(arguments: list[str]) -> int:
             _find_store()
         return run(arguments)
     except (StoreError, OSError) as error:
-        sys.stderr.write(f"features: {error}\n")
+        sys.stderr.write(f"features: {clean(str(error))}\n")
         return 1
     except SettingsError as error:
-        sys.stderr.write(f"features: {error}\n")
+        sys.stderr.write(f"features: {clean(str(error))}\n")
         return 2
 
 
@@ -87,14 +101,14 @@ def _run(options: argparse.Namespace) -> int:
                 )
             missing = "" if frame.height else _what_there_is(reader, options)
             if missing:
-                sys.stderr.write(f"features: {missing}\n")
+                sys.stderr.write(f"features: {clean(missing)}\n")
                 return 1
             _deliver(frame, options)
     except (SettingsError, ValueError) as error:
-        sys.stderr.write(f"features: {error}\n")
+        sys.stderr.write(f"features: {clean(str(error))}\n")
         return 2
     except (StoreError, OSError) as error:
-        sys.stderr.write(f"features: {error}\n")
+        sys.stderr.write(f"features: {clean(str(error))}\n")
         return 1
     return 0
 
@@ -164,15 +178,25 @@ def _table(frame: pl.DataFrame, rows: int) -> str:
         .with_columns(pl.col("window_start", "window_end").dt.strftime("%Y-%m-%d %H:%M:%S"))
         .drop("exchange", "candle_interval", "first_trade_id", "last_trade_id", strict=False)
     )
+    width = shutil.get_terminal_size((200, 24)).columns
+    # The least telling columns go first where the terminal is narrow.
+    left_out = [each for each in _DISPENSABLE if each in shown.columns]
+    while (text := _drawn(shown, width)) and len(text.split("\n", 1)[0]) > width and left_out:
+        shown = shown.drop(left_out.pop(0))
+    return text
+
+
+def _drawn(shown: pl.DataFrame, width: int) -> str:
     with pl.Config(
         tbl_rows=-1,
         tbl_cols=-1,
-        tbl_width_chars=200,
+        tbl_width_chars=10_000,
+        fmt_str_lengths=max(width, 40),
         tbl_hide_dataframe_shape=True,
         tbl_hide_column_data_types=True,
         tbl_formatting="ASCII_BORDERS_ONLY_CONDENSED",
     ):
-        return str(shown)
+        return "\n".join(printable(line) for line in str(shown).split("\n"))
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -181,7 +181,7 @@ def time_left(fraction: float, seconds: float) -> str:
 def _show_bars(display: _Display, done: threading.Event) -> None:
     began = display.monotonic()
     with Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         TextColumn("{task.percentage:>3.0f}%  {task.fields[text]}", markup=False),
         TimeRemainingColumn(),

@@ -3,7 +3,7 @@
 How each exchange publishes them is in its folder of `ohlc_exchanges`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import ROUND_DOWN, Decimal
 
 import msgspec
@@ -16,6 +16,9 @@ from ohlc_exchanges.registry import adapter_for
 from ohlc_features.reading.source import Span
 from ohlc_features.schema import FeatureRow
 
+#: Whether the window [start, end), in microseconds, is whole: no gap touches it.
+IsJudged = Callable[[int, int], bool]
+
 
 class Agreement(msgspec.Struct):
     """How the store's candles of one product and interval agree with the exchange's.
@@ -23,6 +26,8 @@ class Agreement(msgspec.Struct):
     Attributes:
         compared: candles that both have.
         equal: of them, in every column the exchange tells.
+        in_gaps: candles of the exchange's that a gap in the trades touches and that the store
+            therefore lacks; no difference.
         largest_difference: by column.
         note: why nothing was compared.
     """
@@ -31,14 +36,24 @@ class Agreement(msgspec.Struct):
     interval: str
     compared: int = 0
     equal: int = 0
+    in_gaps: int = 0
     largest_difference: dict[str, float] = msgspec.field(default_factory=dict)
     note: str = ""
 
 
 def agreement(
-    stored: StoredCandles, key: ProductKey, interval: Interval, period: Span, fetch: Fetch
+    stored: StoredCandles,
+    key: ProductKey,
+    interval: Interval,
+    period: Span,
+    fetch: Fetch,
+    *,
+    is_judged: IsJudged = lambda _start_us, _end_us: True,
 ) -> Agreement:
-    """Compare the store's candles with the exchange's own of the period."""
+    """Compare the store's candles with the exchange's own of the period.
+
+    ``is_judged`` is False for windows that a gap touches: the store need not hold those.
+    """
     from_ms, to_ms = period
     result = Agreement(key.product_id, interval.text)
     adapter = adapter_for(key.exchange)
@@ -50,10 +65,14 @@ def agreement(
         for start_ms, official in candles:
             if from_ms <= start_ms and start_ms + interval.us // 1_000 <= to_ms:
                 rows = stored.between(key, interval.text, start_ms, start_ms + 1)
-                _compare(result, official, rows)
+                start_us = start_ms * 1_000
+                if not rows and not is_judged(start_us, start_us + interval.us):
+                    result.in_gaps += 1
+                else:
+                    _compare(result, official, rows)
     except (ExchangeError, TypeError, *DECODE_ERRORS) as error:
-        result.note = f"the exchange's candles could not be had: {error}"
-    if not result.compared and not result.note:
+        result.note = f"the exchange's candles could not be retrieved: {error}"
+    if not result.compared and not result.in_gaps and not result.note:
         result.note = "the exchange has none of the period"
     return result
 

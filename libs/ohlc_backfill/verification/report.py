@@ -8,6 +8,7 @@ from rich.table import Table
 
 from ohlc_backfill.verification.compare import Comparison
 from ohlc_backfill.verification.official import Agreement
+from ohlc_core.service.clean_text import printable
 
 
 class Report(msgspec.Struct):
@@ -30,7 +31,7 @@ def comparison_table(title: str, comparisons: Sequence[Comparison]) -> Table:
     for each in comparisons:
         same = each.expected_checksum == each.stored_checksum
         table.add_row(
-            f"{each.exchange}:{each.product_id}",
+            printable(f"{each.exchange}:{each.product_id}"),
             each.interval,
             *(
                 f"{count:,}"
@@ -52,18 +53,19 @@ def agreement_table(agreements: Sequence[Agreement]) -> Table:
     table = Table(title="the exchange's own candles")
     for heading in ("product", "interval"):
         table.add_column(heading, no_wrap=True)
-    for heading in ("compared", "equal", "different"):
+    for heading in ("compared", "equal", "different", "in gaps, not stored"):
         table.add_column(heading, justify="right")
     table.add_column("largest difference, or why not")
     for each in agreements:
         largest = ", ".join(f"{name} {value:g}" for name, value in each.largest_difference.items())
         table.add_row(
-            each.product_id,
+            printable(each.product_id),
             each.interval,
             f"{each.compared:,}",
             f"{each.equal:,}",
             f"{each.compared - each.equal:,}",
-            each.note or largest,
+            f"{each.in_gaps:,}",
+            printable(each.note or largest),
         )
     return table
 
@@ -73,14 +75,15 @@ def print_differences(console: Console, comparisons: Sequence[Comparison]) -> No
     for each in comparisons:
         for example in each.examples:
             console.print(
-                f"  {each.exchange}:{each.product_id} {each.interval} {example.window_start} "
-                f"{example.column}: expected {example.expected}, the store has {example.stored}",
+                f"  {each.exchange}:{printable(each.product_id)} {each.interval} "
+                f"{example.window_start} {example.column}: expected {example.expected}, the store has {example.stored}",
                 highlight=False,
                 markup=False,
             )
         for name, value in each.largest_difference.items():
             console.print(
-                f"  {each.exchange}:{each.product_id} {each.interval} largest difference in "
-                f"{name}: {value:g}",
+                f"  {each.exchange}:{printable(each.product_id)} {each.interval} largest "
+                f"difference in {name}: {value:g}",
                 highlight=False,
+                markup=False,
             )

@@ -11,6 +11,7 @@ from rich.table import Table
 from ohlc_core.domain.candle import Candle
 from ohlc_core.domain.decimals import canonical
 from ohlc_core.domain.interval import Interval
+from ohlc_core.service.clean_text import printable
 from ohlc_features.console.shown import shown_candles
 from ohlc_features.rules import OnlineKey, rank
 
@@ -24,7 +25,10 @@ class ConsoleTableStore:
         self._write_incomplete = write_incomplete
         self._newest: dict[OnlineKey, Candle] = {}
         self._live = Live(
-            self._table(), console=Console(file=out), auto_refresh=False, transient=False
+            self._table(),
+            console=Console(file=out, markup=False),
+            auto_refresh=False,
+            transient=False,
         )
         self._live.start()
 
@@ -51,7 +55,7 @@ class ConsoleTableStore:
             table.add_column(name, justify="right")
         table.add_column("")
         for candle in sorted(self._newest.values(), key=_order):
-            table.add_row(*_cells(candle))
+            table.add_row(*map(printable, _cells(candle)))
         return table
 
 

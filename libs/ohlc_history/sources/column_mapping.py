@@ -4,9 +4,11 @@ Used for queries, Parquet and CSV files with a header. Exact numbers stay exact:
 cast to text, and a binary float is given its shortest text, which is the number it was made of.
 """
 
+import atexit
+import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
@@ -45,6 +47,14 @@ class TradeColumns(NamedTuple):
         return f"CAST({self.sql(meaning)} AS VARCHAR)"
 
 
+@cache
+def _spill_folder() -> str:
+    """Return a folder of this process alone, deleted at its end."""
+    folder = tempfile.mkdtemp(prefix="trade-replayer-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
 def connect() -> "DuckDBPyConnection":
     """Return a DuckDB connection in UTC whose memory stays bounded (it spills to disk)."""
     import duckdb
@@ -53,7 +63,7 @@ def connect() -> "DuckDBPyConnection":
         "threads": 2,
         "autoinstall_known_extensions": False,
         "memory_limit": _MEMORY,
-        "temp_directory": str(Path(tempfile.gettempdir()) / "trade-replayer"),
+        "temp_directory": _spill_folder(),
     }
     connection = duckdb.connect(":memory:", config=config)
     connection.execute("SET TimeZone = 'UTC'")

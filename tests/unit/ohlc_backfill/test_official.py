@@ -55,6 +55,19 @@ def kraken(*rows: list[object]) -> Callable[[Request], Response]:
 KRAKEN = [T0 // 1_000, "100.0", "103.0", "99.5", "101.0", "100.6", "0.50000000", 3]
 
 
+def test_window_in_gap_that_the_store_lacks_is_no_difference() -> None:
+    stored = cast("StoredCandles", OneProduct())
+    found = agreement(
+        stored,
+        ProductKey("kraken", "BTC/USD"),
+        Interval.parse("1m"),
+        Span(T0, T0 + 10 * MINUTE_MS),
+        kraken(KRAKEN),
+        is_judged=lambda start_us, end_us: not start_us <= T0 * 1_000 < end_us,
+    )
+    assert (found.compared, found.equal, found.in_gaps, found.note) == (0, 0, 1, "")
+
+
 def test_krakens_vwap_is_cut_not_rounded() -> None:
     found = agreed("kraken", kraken(KRAKEN), row())
     assert (found.compared, found.equal, found.note) == (1, 1, "")

@@ -71,3 +71,15 @@ def test_what_is_wrong_is_one_line(
     assert _run(*with_url) == code
     (line,) = capsys.readouterr().err.splitlines()
     assert text in line
+
+
+@pytest.mark.parametrize("width", [80, 100, 200])
+def test_table_fits_the_terminal(
+    url: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    with pytest.raises(SystemExit):
+        main(["candles", "--url", url])
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= width
+    assert "close" in "".join(lines[:3])
