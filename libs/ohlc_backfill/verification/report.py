@@ -76,7 +76,8 @@ def print_differences(console: Console, comparisons: Sequence[Comparison]) -> No
         for example in each.examples:
             console.print(
                 f"  {each.exchange}:{printable(each.product_id)} {each.interval} "
-                f"{example.window_start} {example.column}: expected {example.expected}, the store has {example.stored}",
+                f"{example.window_start} {example.column}: "
+                f"expected {example.expected}, the store has {example.stored}",
                 highlight=False,
                 markup=False,
             )
