@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ohlc_core.errors import FatalError
+from ohlc_core.service.clean_text import printable
 from ohlc_history.sources.base import LeftOut
 from trade_replayer.progress import ProductProgress
 
@@ -26,7 +27,7 @@ def print_summary(
         table.add_column(heading, justify="right" if heading == "missing ids" else "left")
     for product in products:
         table.add_row(
-            str(product.key),
+            printable(str(product.key)),
             "-" if product.files is None else f"{product.files:,}",
             f"{product.rows:,}",
             f"{product.trades:,}",
