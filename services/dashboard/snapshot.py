@@ -156,7 +156,9 @@ def _ago(seconds: float) -> str:
 
 def _flow(snapshots: Snapshots, rows: list[Row], now: float, *, broker_away: bool) -> list[Row]:
     def total(name: str, metric: str, kind: str = "sums") -> float | None:
-        values = [row[kind].get(metric) for row in _named(rows, name)]
+        # What a service that is away said last is no figure of this moment.
+        answering = [row for row in _named(rows, name) if not _is_away(row)]
+        values = [row[kind].get(metric) for row in answering]
         known = [value for value in values if value is not None]
         return sum(known) if known else None
 

@@ -4,6 +4,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -144,8 +145,9 @@ class World:
         self._stop.set()
         self._server.stop()
         seconds = time.monotonic() - begin
-        for each in self.services.values():
-            each.stop()
+        with ThreadPoolExecutor() as workers:
+            for each in self.services.values():
+                workers.submit(each.stop)
         return seconds
 
 

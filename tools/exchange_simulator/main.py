@@ -21,6 +21,7 @@ async def _serve(settings: SimulatorSettings, server: SimulatorServer, runtime: 
     async with server.listen(settings.simulator_host, settings.simulator_port) as addresses:
         _announce(settings, addresses)
         runtime.health.expect("market", _ALLOWED_SILENCE_SECONDS)
+        runtime.status.say("live", f"Simulating {settings.exchange}")
         while not runtime.stop.is_set():
             server.check()
             runtime.health.progress("market")

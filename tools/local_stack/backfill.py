@@ -107,7 +107,7 @@ def _run(pipeline: Pipeline, topics: TopicNames, view: PlainView, stop: StopRequ
     view.say(f"run         {topics.run_id}, in {folder.path}")
     view.say(f"broker      {pipeline.broker_address} ({pipeline.broker_words})")
     pipeline.start(replayer, supervised=False)
-    start_dashboard(pipeline, {"RUN_ID": topics.run_id}, address)
+    start_dashboard(pipeline, {"RUN_ID": topics.run_id}, address, view.say)
     folder.publish(
         {
             "mode": "backfill",

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from dashboard.settings import DashboardSettings
+from local_stack.errors import StackError
 from local_stack.pipeline import Pipeline
 from local_stack.ports import is_free
 from local_stack.services import service
@@ -25,11 +26,18 @@ def dashboard_address(say: Callable[[str], None]) -> dict[str, str]:
 
 
 def start_dashboard(
-    pipeline: Pipeline, settings: Mapping[str, str], address: Mapping[str, str]
+    pipeline: Pipeline,
+    settings: Mapping[str, str],
+    address: Mapping[str, str],
+    say: Callable[[str], None],
 ) -> None:
     """Start the dashboard; a run goes on without it."""
     ours = {**settings, **pipeline.settings_for("dashboard"), **address}
     ours.pop("KAFKA_GROUP_INSTANCE_ID", None)
     ours["LOCAL_STACK_FOLDER"] = str(pipeline.folder.path.parent)
-    process = service("dashboard", pipeline.folder, ours, pipeline.metrics_port())
+    try:
+        process = service("dashboard", pipeline.folder, ours, pipeline.metrics_port())
+    except StackError as error:
+        say(f"note: no dashboard: {error}")
+        return
     pipeline.start(process, supervised=False)

@@ -88,7 +88,7 @@ def _start(mode: Mode, pipeline: Pipeline, view: View, stop: StopRequest) -> boo
         on_screen: OnScreen = "stdout" if has_screen else "nothing"
         port = pipeline.metrics_port()
         pipeline.start(service(script, folder, for_service | ours, port, on_screen))
-    start_dashboard(pipeline, for_service, address)
+    start_dashboard(pipeline, for_service, address, view.say)
     _tell_where(mode, pipeline, for_service, view)
     return True
 

@@ -212,7 +212,7 @@ function Legend({ row, zone, now }) {
   return html`<p class="legend"><b>${clock(row.start, zone)}–${clock(row.end, zone)}</b>
     <span>O ${number(row.open)}</span> <span>H ${number(row.high)}</span> <span>L ${number(row.low)}</span> <span>C ${number(row.close)}</span>
     <span>V ${number(row.volume)}</span> ${row.vwap !== undefined && html`<span>vwap ${number(row.vwap)}</span>`}
-    <span>${row.trades} trades</span> ${!row.provisional && html`<span>bought ${share}</span>`}
+    <span>${row.trades} ${row.trades === 1 ? "trade" : "trades"}</span> ${!row.provisional && html`<span>bought ${share}</span>`}
     <span class=${`tag ${row.provisional ? "open" : row.complete ? "" : "bad"}`}>${word(row)}</span>
     ${row.revision > 0 && html`<span class="tag open">revision ${row.revision}${row.before ? `: close ${number(row.before.close)} → ${number(row.close)}` : ""}</span>`}
     ${row.provisional ? html`<small>closes in ${age((row.end - now) / 1000)}</small>`

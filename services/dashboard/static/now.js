@@ -15,7 +15,7 @@ function Box({ box }) {
   return html`<li class=${`box ${kind}`} data-part=${box.name} title=${box.message ?? ""}>
     <b>${titles[box.name] ?? box.name}${box.instances > 1 ? ` ×${box.instances}` : ""}</b>
     <span class="word">${word}</span>
-    <span>${box.rate === undefined ? "" : rate(box.rate)}</span>
+    <span>${box.rate === undefined || box.rate === null ? "" : rate(box.rate)}</span>
     <span>${box.lag_seconds === undefined || box.lag_seconds === null ? "" : box.name === "exchange" ? `heard ${age(box.lag_seconds)} ago` : `${age(box.lag_seconds)} behind`}</span>
     <span>${box.lag_records === undefined || box.lag_records === null ? "" : `${number(box.lag_records)} waiting`}</span>
   </li>`;

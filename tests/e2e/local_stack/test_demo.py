@@ -8,7 +8,9 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import httpx
 import psutil
 import pytest
 
@@ -70,6 +72,12 @@ def _candles_in_store(folder: Path) -> int:
             database.rollback()
 
 
+def _shown(page: str) -> dict[str, Any] | None:
+    now: dict[str, Any] = httpx.get(f"{page}api/now", trust_env=False).json()
+    is_live = now.get("state") == "live" and bool(now["run"]["simulated"])
+    return now if is_live else None
+
+
 def _closed_candle(demo: Script) -> str:
     return demo.wait_for_log(" open ", _START_SECONDS)
 
@@ -82,6 +90,10 @@ def test_candles_close_into_the_store_and_ctrl_c_ends_all(
     wait_until(lambda: _candles_in_store(folder) > 0, 30, "candles in the store")
     for told in (f"({kind}: asked for)", "/run/demo/features.db", "/run/demo/logs"):
         assert told in demo.log()
+
+    page = demo.wait_for_log("dashboard   http://").split()[-1]
+    now = wait_until(lambda: _shown(page), 30, "the dashboard shows the simulated market live")
+    assert {row["name"] for row in now["services"]} > {"trade-producer", "feature-writer"}
 
     consumer = processes("local-stack", _SHORT, args=("consume", "ohlc"))
     record = json.loads(consumer.wait_for_log('"type":"candle"', 30))
