@@ -147,7 +147,8 @@ $(VENV)/.run: requirements/run.txt pyproject.toml | $(VENV)/bin/python
 	@echo "step 1 of 2: the services' libraries into $(VENV) (downloads about 180 MB, once)"
 	@$(BIN)/python $(PIP_INSTALL) -r requirements/run.txt || { $(OFFLINE); exit 1; }
 	@echo "step 2 of 2: this project into $(VENV) (no download)"
-	@$(PIP) install --no-deps --no-build-isolation --editable . --editable tools
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@$(PIP) install --no-deps --no-build-isolation --editable tools
 	@touch $@
 
 # What tests: the same and the tools.

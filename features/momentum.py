@@ -5,7 +5,7 @@ Copy it, change it, and prove it with ``features check FILE``; docs/adding-a-fea
 
 from ohlc_features.define import Candles, FeatureGroup, Value, ta
 
-group = FeatureGroup("momentum", version=1, intervals=["1m", "5m", "1h"])
+group = FeatureGroup("momentum", version=1, intervals=["10s", "1m", "5m"])
 
 
 @group.feature(window=2, unit="ratio", about="change of the close over one candle")

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
@@ -39,6 +39,9 @@ _SERVICES = ("trade-producer", "ohlc-aggregator", "feature-writer")
 _SIMULATOR_SECONDS = 30.0
 # Short enough that a newcomer sees candles at once; the contract's own intervals follow.
 _DEMO_INTERVALS = "10s,1m,5m,1h"
+# Windows of 250 minutes are whole from the first row on.
+_DEMO_HISTORY = timedelta(hours=5)
+_SHIPPED_DEFINITIONS = Path(__file__).resolve().parents[2] / "features" / "momentum.py"
 _POLL_SECONDS = 0.2
 
 
@@ -123,6 +126,7 @@ def _settings_of_services(
         ours |= {"FEATURE_STORE": "local", "FEATURE_STORE_URL": url}
         if not settings.was_given("ohlc_intervals"):
             ours["OHLC_INTERVALS"] = _DEMO_INTERVALS
+        ours |= _demo_features(settings, datetime.now(UTC))
     elif settings.feature_store == "local":
         url = settings.feature_store_url
         origin = market(products, Path(settings.local_stack_folder))
@@ -131,9 +135,23 @@ def _settings_of_services(
     return ours
 
 
+def _demo_features(settings: StackSettings, now: datetime) -> dict[str, str]:
+    """Return what a demo needs to show features at once: definitions and their windows' history."""
+    if settings.was_given("feature_definitions"):
+        return {}
+    begin = now - _DEMO_HISTORY
+    return {
+        "FEATURE_DEFINITIONS": str(_SHIPPED_DEFINITIONS),
+        "START_FROM": begin.isoformat(timespec="seconds"),
+        # The simulated exchange has no limits.
+        "REST_INTERVAL_SECONDS": "0",
+    }
+
+
 def _start_simulator(pipeline: Pipeline, view: View, stop: StopRequest) -> dict[str, str]:
     # A fixed port, so that it can be found again after a restart.
-    settings = {"SIMULATOR_PORT": str(free_port())}
+    hours = _DEMO_HISTORY // timedelta(hours=1) + 1
+    settings = {"SIMULATOR_PORT": str(free_port()), "SIMULATOR_HISTORY": f"{hours}h"}
     port = pipeline.metrics_port()
     simulator = service("exchange-simulator", pipeline.folder, settings, port)
     pipeline.start(simulator)
@@ -186,7 +204,13 @@ def _tell_where(mode: Mode, pipeline: Pipeline, for_service: dict[str, str], vie
 
 def _published_settings(for_service: dict[str, str]) -> dict[str, str]:
     """Return what a reader of the run's store needs, without secrets."""
-    wanted = ("FEATURE_STORE", "OHLC_INTERVALS", "EXCHANGE_WS_URL", "EXCHANGE_REST_URL")
+    wanted = (
+        "FEATURE_STORE",
+        "FEATURE_DEFINITIONS",
+        "OHLC_INTERVALS",
+        "EXCHANGE_WS_URL",
+        "EXCHANGE_REST_URL",
+    )
     shown = {name: for_service[name] for name in wanted if for_service.get(name)}
     url = for_service.get("FEATURE_STORE_URL", "")
     if url.startswith("sqlite"):
