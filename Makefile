@@ -185,9 +185,10 @@ $(BIN)/uv: | $(VENV)/bin/python
 	@$(PIP) install uv==0.13.9
 
 .PHONY: settings
-settings: $(VENV)/.run ## write .env.example and docs/settings.md from the code
+settings: $(VENV)/.run ## write .env.example and the documents that come from the code
 	@$(BIN)/python -m local_stack.env_example
 	@$(BIN)/python -m local_stack.settings_table
+	@$(BIN)/python -m local_stack.reference_docs
 
 .PHONY: clean
 clean: ## remove what runs and tests leave; asks before data/ and the containers' volumes go

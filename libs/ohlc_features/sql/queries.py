@@ -33,7 +33,7 @@ class Queries:
         self._tables = tables
 
     def history(self, wanted: CandleRange) -> Query:
-        """Rows of the history, with stand-ins for nulls, in the order of the key."""
+        """Rows of the history in the order of the key, with stand-ins for nulls."""
         query = self._rows(self._tables.history, wanted, _BULK)
         # SQLite's rows lie in this order.
         return query._replace(text=f"{query.text} ORDER BY {', '.join(HISTORY_KEY)}")
@@ -137,4 +137,6 @@ def _bulk(name: str) -> str:
     return f"coalesce({name}, {STAND_IN_FOR_NULL[name]!r}) AS {name}"
 
 
-_BULK = ", ".join(map(_bulk, COLUMNS))
+#: Columns that a range names itself: a million equal texts need not be read.
+NAMED_BY_RANGE = ("exchange", "candle_interval")
+_BULK = ", ".join(_bulk(name) for name in COLUMNS if name not in NAMED_BY_RANGE)

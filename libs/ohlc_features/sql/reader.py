@@ -12,7 +12,7 @@ from ohlc_features.reading.groups import StoredFeature, StoredGroup, group_frame
 from ohlc_features.reading.source import CandleRange, LatestRow, Span
 from ohlc_features.schema import ONLINE_KEY, REPLACED_AT
 from ohlc_features.sql.engine import open_engine, store_error
-from ohlc_features.sql.queries import Queries, Query
+from ohlc_features.sql.queries import NAMED_BY_RANGE, Queries, Query
 from ohlc_features.sql.sqlite_reader import SqliteReader
 from ohlc_features.sql.store import check_columns
 from ohlc_features.sql.tables import FeatureTables
@@ -53,8 +53,9 @@ class LocalSource:
 
     def history(self, wanted: CandleRange) -> pl.DataFrame:
         """Return the candles of the range."""
-        is_sorted = self._sqlite is not None  # Postgres orders texts by the language
-        return feature_frame(self._frame(self._queries.history(wanted)), is_sorted=is_sorted)
+        raw = self._candle_frame(self._queries.history(wanted), wanted)
+        # Postgres orders texts by the language.
+        return feature_frame(raw, is_sorted=self._sqlite is not None)
 
     def latest(self, wanted: CandleRange) -> pl.DataFrame:
         """Return the newest complete candle of each product of the range."""
@@ -64,7 +65,7 @@ class LocalSource:
 
     def versions(self, wanted: CandleRange) -> pl.DataFrame:
         """Return every row that the range's windows ever had."""
-        raw = self._frame(self._queries.versions(wanted))
+        raw = self._candle_frame(self._queries.versions(wanted), wanted)
         replaced = raw[REPLACED_AT].cast(pl.Int64).replace(0, None).cast(TIME)
         return feature_frame(raw, is_sorted=True).with_columns(replaced)
 
@@ -116,6 +117,12 @@ class LocalSource:
                 return [tuple(row) for row in connection.exec_driver_sql(*query)]
         except SQLAlchemyError as error:
             raise store_error(error, self._url) from None
+
+    def _candle_frame(self, query: Query, wanted: CandleRange) -> pl.DataFrame:
+        names = (wanted.exchange, wanted.interval)
+        return self._frame(query).with_columns(
+            pl.lit(value).alias(name) for name, value in zip(NAMED_BY_RANGE, names, strict=True)
+        )
 
     def _frame(self, query: Query) -> pl.DataFrame:
         if self._sqlite is not None:
