@@ -1,12 +1,10 @@
-"""A producer that cannot append ends itself, and one asked to stop does so in time."""
+"""A producer asked to stop does so in time, whatever its broker does."""
 
 import signal
 import time
 
 import pytest
-from confluent_kafka.admin import AdminClient, NewTopic
 
-from local_stack.brokers import LocalBroker
 from ohlc_core.messages.topics import TopicNames
 from support.kafka import OwnBroker
 from support.processes import Processes
@@ -14,60 +12,6 @@ from support.simulator import start_simulator
 from support.wait import wait_until
 
 pytestmark = pytest.mark.service
-
-
-def create(broker: LocalBroker, topic: str, config: dict[str, str]) -> None:
-    admin = AdminClient({"bootstrap.servers": broker.address})
-    for future in admin.create_topics([NewTopic(topic, 4, 1, config=config)]).values():
-        future.result(30)
-
-
-def test_producer_whose_appends_the_broker_never_takes_ends_itself(
-    broker: LocalBroker, unique_topics: TopicNames, processes: Processes
-) -> None:
-    # The broker answers everything, but refuses each append for now, without end.
-    create(broker, unique_topics.trades, {"min.insync.replicas": "2"})
-    with start_simulator(
-        product_ids=("BTC/USD",), simulator_rate=50, simulator_history="1m"
-    ) as simulator:
-        producer = processes(
-            "trade-producer",
-            {
-                "EXCHANGE_WS_URL": simulator.ws_url,
-                "EXCHANGE_REST_URL": simulator.rest_url,
-                "KAFKA_BROKER_ADDRESS": broker.address,
-                "RUN_ID": unique_topics.run_id,
-                "PRODUCT_IDS": "BTC/USD",
-                "REST_INTERVAL_SECONDS": "0.02",
-                "HANG_SECONDS": "10",
-            },
-        )
-        assert producer.wait(60.0) == 1, producer.log()
-    ends = [line for line in producer.log().splitlines() if "no progress of broker" in line]
-    assert len(ends) == 1, producer.log()
-
-
-def test_record_the_broker_takes_not_ends_the_producer_naming_the_setting(
-    broker: LocalBroker, unique_topics: TopicNames, processes: Processes
-) -> None:
-    create(broker, unique_topics.trades, {"max.message.bytes": "100"})
-    with start_simulator(
-        product_ids=("BTC/USD",), simulator_rate=50, simulator_history="1m"
-    ) as simulator:
-        producer = processes(
-            "trade-producer",
-            {
-                "EXCHANGE_WS_URL": simulator.ws_url,
-                "EXCHANGE_REST_URL": simulator.rest_url,
-                "KAFKA_BROKER_ADDRESS": broker.address,
-                "RUN_ID": unique_topics.run_id,
-                "PRODUCT_IDS": "BTC/USD",
-                "REST_INTERVAL_SECONDS": "0.02",
-            },
-        )
-        assert producer.wait(30.0) == 1, producer.log()
-    (line,) = [line for line in producer.log().splitlines() if "ERROR" in line]
-    assert "message.max.bytes" in line
 
 
 def test_producer_stops_in_time_while_the_broker_stands_still(
