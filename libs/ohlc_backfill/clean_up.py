@@ -54,11 +54,8 @@ def stop_readers_and_delete_run(
 
     Where one of them does not leave within a minute, the topics are kept, with a warning.
     """
+    announce_run_over(settings, topics)
     admin = _admin(settings)
-    marker = NewTopic(run_over_topic(topics), 1, settings.topic_replication)
-    with contextlib.suppress(KafkaException):
-        for future in admin.create_topics([marker]).values():
-            future.result(_TIMEOUT_SECONDS)
     groups = [topics.aggregator_group, topics.writer_group]
     deadline = time.monotonic() + _LEAVE_SECONDS
     while (members := _members(admin, groups)) and time.monotonic() < deadline:
@@ -70,6 +67,24 @@ def stop_readers_and_delete_run(
         )
         return
     delete_run(settings, topics)
+
+
+def announce_run_over(settings: KafkaSettings, topics: TopicNames) -> None:
+    """Create the marker: nothing of this run is left to do."""
+    marker = NewTopic(run_over_topic(topics), 1, settings.topic_replication)
+    with contextlib.suppress(KafkaException):
+        for future in _admin(settings).create_topics([marker]).values():
+            future.result(_TIMEOUT_SECONDS)
+
+
+def is_run_over(settings: KafkaSettings, topics: TopicNames) -> bool:
+    """Return whether the marker is there; False also while the broker does not answer."""
+    try:
+        return (
+            run_over_topic(topics) in _admin(settings).list_topics(timeout=_TIMEOUT_SECONDS).topics
+        )
+    except KafkaException:
+        return False
 
 
 def forget_run_over(settings: KafkaSettings, topics: TopicNames) -> None:

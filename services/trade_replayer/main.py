@@ -9,7 +9,11 @@ from typing import NamedTuple
 
 from loguru import logger
 
-from ohlc_backfill.clean_up import forget_run_over, stop_readers_and_delete_run
+from ohlc_backfill.clean_up import (
+    announce_run_over,
+    forget_run_over,
+    stop_readers_and_delete_run,
+)
 from ohlc_backfill.drain import wait_until_stored
 from ohlc_backfill.proof import prove
 from ohlc_backfill.record_count import RecordCount
@@ -84,15 +88,23 @@ def run(settings: ReplayerSettings, runtime: Runtime) -> None:
     print_summary(plan.products, plan.left_out, run_name, time.monotonic() - began)
     if settings.replay_until != "replayed":
         _finish(settings, runtime, names, plan.products)
-    if not runtime.stop.is_set():
+    if runtime.stop.is_set():
+        return
+    try:
         check_everything_was_used(
             plan.products,
             plan.left_out,
             settings.replay_allow,
             emptiness_is_certain=plan.source.is_live,
         )
-        if settings.replay_until != "replayed":
-            logger.info("backfill {} is complete", run_name)
+    except FatalError:
+        if settings.replay_until == "stored":
+            # Whoever started the services deletes the run: resumed, it would pass over what is
+            # put right in files and tables before the last trade.
+            announce_run_over(settings, names)
+        raise
+    if settings.replay_until != "replayed":
+        logger.info("backfill {} is complete", run_name)
 
 
 def _finish(

@@ -21,7 +21,7 @@ from local_stack.settings import StackSettings
 from local_stack.stopping import StopRequest
 from local_stack.view import PlainView
 from local_stack.warning_lines import WarningLines
-from ohlc_backfill.clean_up import delete_run
+from ohlc_backfill.clean_up import delete_run, is_run_over
 from ohlc_backfill.run_id import run_id
 from ohlc_backfill.settings import BackfillSettings
 from ohlc_core.messages.topics import TopicNames, topic_names
@@ -57,11 +57,14 @@ def run_backfill(settings: StackSettings, stop: StopRequest) -> int:
         origin = market(replay, root) if replay.replay_source == "rest" else ""
         claim(settings, settings.feature_store_url, replay.exchange, origin, stop)
     with running(Pipeline(folder, settings, view.say)) as pipeline:
-        is_complete = _run(pipeline, topics, view, stop)
-    if not is_complete:
+        code = _run(pipeline, topics, view, stop)
+    if code is None:
         view.say(f"backfill {topics.run_id} is not complete; the same command goes on with it")
         return 1
     folder.forget_data()
+    if code != 0:
+        view.say(f"backfill {topics.run_id} is stored, but not everything was used; see above")
+        return 1
     view.say(f"backfill {topics.run_id} is complete")
     return 0
 
@@ -90,8 +93,12 @@ def _check_resumed(folder: RunFolder, replay: BackfillSettings) -> None:
         )
 
 
-def _run(pipeline: Pipeline, topics: TopicNames, view: PlainView, stop: StopRequest) -> bool:
-    """Return whether every candle is stored; False when it was stopped before."""
+def _run(pipeline: Pipeline, topics: TopicNames, view: PlainView, stop: StopRequest) -> int | None:
+    """Return the replayer's exit code once the run is over; None when it was stopped before.
+
+    Raises:
+        StackError: the replayer failed; the same command goes on.
+    """
     settings, folder = pipeline.settings, pipeline.folder
     address = dashboard_address(view.say)
     if not settings.was_given("kafka_broker_address") and not _join_live_run(pipeline):
@@ -116,12 +123,17 @@ def _run(pipeline: Pipeline, topics: TopicNames, view: PlainView, stop: StopRequ
             "services": pipeline.published_services,
         }
     )
-    _watch_replayer(pipeline, replayer, view, stop)
+    code = _watch_replayer(pipeline, replayer, view, stop)
     if stop.is_set:
-        return False
+        return None
+    if code != 0 and not is_run_over(pipeline.kafka, topics):
+        raise StackError(
+            f"the replayer ended with exit code {code}; its message is above",
+            exit_code=2 if code == 2 else 1,
+        )
     pipeline.stop_services()
     delete_run(pipeline.kafka, topics)
-    return True
+    return code
 
 
 def _join_live_run(pipeline: Pipeline) -> bool:
@@ -139,21 +151,13 @@ def _service_settings(pipeline: Pipeline, topics: TopicNames, script: str) -> di
 
 def _watch_replayer(
     pipeline: Pipeline, replayer: Service, view: PlainView, stop: StopRequest
-) -> None:
-    """Wait until the replayer has proven every candle stored, or the run is to stop.
-
-    Raises:
-        StackError: the replayer failed.
-    """
+) -> int | None:
+    """Return the replayer's exit code; None when the run is to stop before it ended."""
     warnings = WarningLines(each.process.log_file for each in pipeline.services)
     while (code := replayer.process.exit_code()) is None and not stop.is_set:
         _look_after(pipeline, warnings, view)
         time.sleep(_POLL_SECONDS)
-    if code is not None and code != 0 and not stop.is_set:
-        raise StackError(
-            f"the replayer ended with exit code {code}; its message is above",
-            exit_code=2 if code == 2 else 1,
-        )
+    return code
 
 
 def _look_after(pipeline: Pipeline, warnings: WarningLines, view: PlainView) -> None:

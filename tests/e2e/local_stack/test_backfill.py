@@ -4,6 +4,7 @@ import os
 import random
 import signal
 import sqlite3
+import zipfile
 from decimal import Decimal
 from pathlib import Path
 
@@ -118,3 +119,27 @@ def test_a_backfill_that_can_not_read_its_source_fails(
     backfill = processes("local-stack", settings, args=("backfill",))
     assert backfill.wait(90) == 2, backfill.log()
     assert "nowhere.csv" in backfill.log()
+
+
+def test_what_was_not_used_is_in_the_exit_code_until_it_is_put_right(
+    processes: Processes, trades: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "archive"
+    folder.mkdir()
+    lines = trades.read_text().splitlines()
+    (folder / "BTCUSD-b.csv").write_text("\n".join([lines[0], *lines[201:401]]) + "\n")
+    (folder / "BTCUSD-a.zip").write_bytes(b"PK, but cut")
+    settings = {**_settings(folder), "EMPTY_CANDLES": "skip"}
+    broken = processes("local-stack", settings, args=("backfill",))
+    assert broken.wait(_END_SECONDS) == 1, broken.log()
+    assert "left out: BTCUSD-a.zip: is damaged" in broken.log()
+    assert "1 files were left out (BTCUSD-a.zip: is damaged" in broken.log()
+
+    with zipfile.ZipFile(folder / "BTCUSD-a.zip", "w") as archive:
+        archive.writestr("BTCUSD-a.csv", "\n".join(lines[:301]) + "\n")
+    whole = processes("local-stack", settings, args=("backfill",))
+    assert whole.wait(_END_SECONDS) == 0, whole.log()
+    used = trades.parent / "used" / "BTCUSD.csv"
+    used.parent.mkdir()
+    used.write_text("\n".join(lines[:401]) + "\n")
+    assert _stored(tmp_path / "processes") == _expected(used)
