@@ -179,6 +179,7 @@ def _replay(settings: ReplayerSettings, runtime: Runtime, names: TopicNames, pla
         now_us=_wall_clock_us,
         end_of_history=_end_of_history(settings),
         progress=moved,
+        ends_with_source=settings.to_us is None and not plan.source.is_live,
     )
     so_far = replayed_so_far(settings, names.trades, [product.key for product in plan.products])
     # Files and tables may have changed since an earlier run, and what it rejected counts again.

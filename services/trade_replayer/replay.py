@@ -21,6 +21,7 @@ from trade_replayer.records import records_of
 
 # An exchange's newest trades reach its REST pages within this time.
 _SETTLE_US = 3_000_000
+_DAY_US = 86_400_000_000
 
 
 class Job(NamedTuple):
@@ -35,6 +36,8 @@ class Job(NamedTuple):
         end_of_history: given a product and the end so far, returns where its replay must end:
             later, when a live stream began meanwhile.
         progress: called whenever something moved.
+        ends_with_source: whether a stored source's last day is the end: what happened behind it
+            nobody knows, so no window there is whole or empty.
     """
 
     source: TradeSource
@@ -44,6 +47,7 @@ class Job(NamedTuple):
     now_us: Callable[[], int]
     end_of_history: Callable[[ProductKey, int], int]
     progress: Callable[[], None]
+    ends_with_source: bool = False
 
 
 class ProductReplay:
@@ -79,6 +83,9 @@ class ProductReplay:
             job.publisher.message(self._key, start, progress.from_us)
         if not self._append_history():
             return
+        if job.ends_with_source and self._last is not None:
+            next_day_us = (self._last.timestamp_us // _DAY_US + 1) * _DAY_US
+            progress.to_us = min(progress.to_us, next_day_us)
         end_us = progress.to_us
         if self._so_far.final_us == end_us and not progress.trades:
             logger.info("{}: an earlier run had replayed it completely", self._key)

@@ -56,6 +56,7 @@ def _settings(trades: Path) -> dict[str, str]:
         "PRODUCT_IDS": "BTC/USD",
         "FROM_DAY": "2023-08-01",
         "TO_DAY": "2023-08-02",
+        "EMPTY_CANDLES": "skip",
     }
 
 
@@ -129,7 +130,7 @@ def test_what_was_not_used_is_in_the_exit_code_until_it_is_put_right(
     lines = trades.read_text().splitlines()
     (folder / "BTCUSD-b.csv").write_text("\n".join([lines[0], *lines[201:401]]) + "\n")
     (folder / "BTCUSD-a.zip").write_bytes(b"PK, but cut")
-    settings = {**_settings(folder), "EMPTY_CANDLES": "skip"}
+    settings = _settings(folder)
     broken = processes("local-stack", settings, args=("backfill",))
     assert broken.wait(_END_SECONDS) == 1, broken.log()
     assert "left out: BTCUSD-a.zip: is damaged" in broken.log()

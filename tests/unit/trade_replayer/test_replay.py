@@ -91,6 +91,7 @@ class Replayed:
         self.now_us = now_us
         self.publisher = FakePublisher()
         self.stop = threading.Event()
+        self.ends_with_source = False
         self.end_of_history: Callable[[ProductKey, int], int] = lambda _key, end_us: end_us
         self.progress = ProductProgress(KEY, FROM, TO)
 
@@ -103,6 +104,7 @@ class Replayed:
             now_us=lambda: self.now_us,
             end_of_history=self.end_of_history,
             progress=lambda: None,
+            ends_with_source=self.ends_with_source,
         )
         ProductReplay(job, self.progress, so_far or ReplayedSoFar()).run()
         return self.publisher.messages
@@ -257,3 +259,12 @@ def test_rejected_rows_go_to_the_dead_letters_and_are_counted() -> None:
 def test_a_source_out_of_order_is_an_error_not_a_loss() -> None:
     with pytest.raises(DisorderError, match="trade id 1 stands after 4"):
         Replayed(FakeSource([PAGE[3], PAGE[0]])).run()
+
+
+def test_files_without_an_end_end_with_the_day_of_their_last_trade() -> None:
+    day = 86_400 * SECOND
+    replayed = Replayed(FakeSource(PAGE))
+    replayed.ends_with_source = True
+    replayed.progress.to_us = FROM + 400 * day
+    assert replayed.run()[-1] == WatermarkMessage(*KEY, FROM // day * day + day, final=True)
+    assert replayed.progress.to_us == FROM // day * day + day
