@@ -40,7 +40,7 @@ class HistorySettings(ObservabilitySettings, ProductSettings, IntervalSettings):
     from_day: Day = Field(None, description="first day, UTC: YYYY-MM-DD")
     to_day: Day = Field(
         None,
-        description="day after the last one, UTC: YYYY-MM-DD (empty: until now; for files and queries, until the end of their last day)",
+        description="day after the last one, UTC: YYYY-MM-DD (empty: now, or a file's last day)",
     )
     replay_source: Literal["rest", "files", "sql"] = Field(
         "rest", description="rest (the exchange), files (REPLAY_PATH) or sql (REPLAY_QUERY)"
