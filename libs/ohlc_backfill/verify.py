@@ -157,7 +157,7 @@ def _compared(
         if stop.is_set():
             raise FatalError("stopped before everything was compared")
         for hole, table in pieces(step.fresh):
-            if hole is not None and source.is_live:
+            if hole is not None and step.holes_are_gaps:
                 rows.gap()
             comparer.add(rows.add(table))
     return comparer.finish()

@@ -39,6 +39,8 @@ class Step(NamedTuple):
         repeated, missing: rows left out because they were known, and ids that were skipped.
         rows, outside: rows read, and trades outside the period among them.
         is_new: whether it holds anything that an earlier run did not append.
+        holes_are_gaps: whether skipped ids must be presumed to be trades that are missing: an
+            exchange's own history lacks them, or something that could not be used held them.
     """
 
     part: str
@@ -49,6 +51,7 @@ class Step(NamedTuple):
     rows: int = 0
     outside: int = 0
     is_new: bool = True
+    holes_are_gaps: bool = False
 
 
 def pieces(fresh: Fresh) -> Iterator[tuple[Hole | None, pl.DataFrame]]:
@@ -71,7 +74,8 @@ def read_history(source: TradeSource, wanted: Wanted) -> Iterator[Step]:
     batches = source.batches(wanted.key.product_id, wanted.from_us, wanted.to_us, wanted.after)
     for batch in batches:
         step, is_past_end = reader.step(batch)
-        yield step
+        is_gap = source.is_live or bool(source.left_out) or bool(batch.rejected)
+        yield step._replace(holes_are_gaps=is_gap)
         if is_past_end:
             return
 

@@ -11,8 +11,8 @@ from ohlc_backfill.topic_state import ReplayedSoFar
 from ohlc_core.domain.trade import ProductKey
 from ohlc_core.messages.records import GapMessage, StartMessage, WatermarkMessage
 from ohlc_exchanges.base import Position
-from ohlc_history.deduplicate import Fresh, Hole
-from ohlc_history.read_history import Wanted, pieces, read_history
+from ohlc_history.deduplicate import Hole
+from ohlc_history.read_history import Step, Wanted, pieces, read_history
 from ohlc_history.sources.base import TradeSource
 from ohlc_history.trade_table import RejectedRow
 from trade_replayer.progress import REJECTED, ProductProgress
@@ -133,15 +133,15 @@ class ProductReplay:
             if step.is_new:
                 for row in step.rejected:
                     self._reject(step.part, row)
-            self._append_rows(step.fresh)
+            self._append_rows(step)
         return not job.stop.is_set()
 
-    def _append_rows(self, fresh: Fresh) -> None:
-        """Append the rows, and the gaps among them where the exchange itself lacks trades."""
-        if not self._job.source.is_live:
-            self._append_trades(fresh.table)
+    def _append_rows(self, step: Step) -> None:
+        """Append the rows, and the gaps among them where trades must be presumed missing."""
+        if not step.holes_are_gaps:
+            self._append_trades(step.fresh.table)
             return
-        for hole, table in pieces(fresh):
+        for hole, table in pieces(step.fresh):
             if hole is not None:
                 # Behind the last trade of the period nothing follows.
                 follows_us = table["timestamp_us"][0] if table.height else self._progress.to_us
@@ -149,9 +149,7 @@ class ProductReplay:
             self._append_trades(table)
 
     def _append_gap(self, hole: Hole, at_us: int) -> None:
-        logger.warning(
-            "{}: the exchange's history has no trades {} to {}", self._key, hole.first, hole.last
-        )
+        logger.warning("{}: history has no trades {} to {}", self._key, hole.first, hole.last)
         gap = GapMessage(*self._key, str(hole.first), str(hole.last))
         self._job.publisher.message(self._key, gap, at_us)
 

@@ -1,6 +1,6 @@
 """The one interface behind which every source of history stands."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 from ohlc_core.errors import PipelineError
@@ -27,10 +27,12 @@ class TradeSource(Protocol):
         name: what ``source`` says in the records.
         is_live: whether the newest trades may still be on their way into it, so that its end
             is believed only some seconds later.
+        left_out: files that could not be used.
     """
 
     name: SourceName
     is_live: bool
+    left_out: Sequence[LeftOut]
 
     def batches(
         self, product_id: str, from_us: int, to_us: int, after: Position | None

@@ -65,7 +65,8 @@ class FileSource:
         self._names = ProductNames(product_ids, lone_file=lone_file)
         self._files: Mapping[str, list[OrderedFile]] = {product: [] for product in product_ids}
         self._empty: dict[str, list[str]] = {product: [] for product in product_ids}
-        self.left_out: list[LeftOut] = []
+        self._left_out: list[LeftOut] = []
+        self.left_out: Sequence[LeftOut] = self._left_out
         others = 0
         for file in paths:
             others += self._look_at(file.name, partial(self._members, DataFile(file)))
@@ -114,7 +115,7 @@ class FileSource:
 
     def _leave_out(self, part: str, error: SourceError) -> None:
         words = str(error).removeprefix(f"{part}: ")
-        self.left_out.append(LeftOut(part, words))
+        self._left_out.append(LeftOut(part, words))
 
     def _members(self, file: DataFile) -> Iterator[DataFile]:
         if file.name.endswith(".zip"):

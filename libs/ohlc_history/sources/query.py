@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ohlc_core.errors import SettingsError
 from ohlc_core.messages.records import Source as SourceName
 from ohlc_exchanges.base import Position
-from ohlc_history.sources.base import SourceError
+from ohlc_history.sources.base import LeftOut, SourceError
 from ohlc_history.sources.column_mapping import (
     connect,
     order_by,
@@ -58,6 +58,7 @@ class QuerySource:
 
     name: SourceName = "sql"
     is_live = False
+    left_out: Sequence[LeftOut] = ()
 
     def __init__(
         self, query: str, product_ids: Sequence[str], *, sequential: bool, database: str = ""

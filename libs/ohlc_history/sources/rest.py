@@ -1,6 +1,6 @@
 """An exchange's REST history, page by page, with the pages kept on disk."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from loguru import logger
 
@@ -13,6 +13,7 @@ from ohlc_exchanges.base import (
     Response,
 )
 from ohlc_exchanges.status import http_date
+from ohlc_history.sources.base import LeftOut
 from ohlc_history.sources.page_cache import CachedFetch
 from ohlc_history.trade_table import Batch, RejectedRow, table_of
 
@@ -29,6 +30,7 @@ class RestSource:
 
     name: SourceName = "rest"
     is_live = True
+    left_out: Sequence[LeftOut] = ()
 
     def __init__(self, adapter: ExchangeAdapter, fetch_for: Callable[[str], CachedFetch]) -> None:
         self._adapter = adapter

@@ -1,5 +1,5 @@
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 from typing import cast
 
@@ -18,6 +18,7 @@ from ohlc_core.messages.records import (
 )
 from ohlc_exchanges.base import Position
 from ohlc_history.deduplicate import DisorderError
+from ohlc_history.sources.base import LeftOut
 from ohlc_history.trade_table import Batch, RawBatch, RejectedRow, clean, table_of
 from trade_replayer.progress import ProductProgress
 from trade_replayer.publisher import Publisher
@@ -69,6 +70,7 @@ class FakeSource:
     def __init__(self, *pages: list[Trade], is_live: bool = False) -> None:
         self.name: Source = "rest" if is_live else "file"
         self.is_live = is_live
+        self.left_out: Sequence[LeftOut] = ()
         self.pages = list(pages)
         self.asked: list[Position | None] = []
         self.on_page: Callable[[int], None] = lambda _number: None
@@ -268,3 +270,16 @@ def test_files_without_an_end_end_with_the_day_of_their_last_trade() -> None:
     replayed.progress.to_us = FROM + 400 * day
     assert replayed.run()[-1] == WatermarkMessage(*KEY, FROM // day * day + day, final=True)
     assert replayed.progress.to_us == FROM // day * day + day
+
+
+def test_ids_missing_beside_a_file_that_was_left_out_are_a_gap() -> None:
+    replayed = Replayed(FakeSource([PAGE[0], PAGE[1], PAGE[4]]))
+    assert not any(isinstance(each, GapMessage) for each in replayed.run())
+    damaged = Replayed(FakeSource([PAGE[0], PAGE[1], PAGE[4]]))
+    damaged.source.left_out = [LeftOut("b.zip", "is damaged")]
+    assert GapMessage(*KEY, "3", "4") in damaged.run()
+
+
+def test_rejected_row_leaves_a_gap_where_its_id_is_missing() -> None:
+    broken = Trade("2", Decimal(0), Decimal(1), "buy", FROM + SECOND)
+    assert GapMessage(*KEY, "2", "2") in Replayed(FakeSource([PAGE[0], broken, PAGE[2]])).run()
