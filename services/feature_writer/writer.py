@@ -293,4 +293,4 @@ class FeatureWriter:
             if self._is_store_lost or self._monotonic() > deadline:
                 raise FatalError("stopped with a batch that is not in the store; it is read again")
             self._consumer.pause()
-            self._consumer.read(1, _POLL_SECONDS)
+            self._read()  # what comes in spite of the pause is part of the batch

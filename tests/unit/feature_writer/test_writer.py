@@ -383,3 +383,16 @@ def test_write_that_does_not_end_is_waited_for_again_not_repeated() -> None:
     # What came meanwhile is not counted as kept.
     assert store.write([candle(), candle(1)]) == Written(candles=1, left_out=0)
     assert calls == [1]
+
+
+def test_record_that_arrives_during_the_last_flush_is_kept_before_it_is_committed() -> None:
+    class Unpausable(World):
+        def pause(self) -> None:
+            """Records that were on their way arrive in spite of it."""
+
+    world = Unpausable(*_bytes(candle(0), candle(1)))
+    world.store_failures = [StoreUnavailableError("locked")] * 2
+    world.at_read = world.stop.set
+    world.run(write_batch_size=1)
+    assert world.kept == [candle(0), candle(1)]
+    assert world.log[-2:] == ["commit 0:2", "leave"]
