@@ -22,10 +22,10 @@ def pipeline(
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """Mount a file system of 2 MiB; skip where mounting is not allowed."""
+    """Mount a file system of 8 MiB; skip where mounting is not allowed."""
     folder = tmp_path / "small-disk"
     folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)]
+    mount = ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(folder)]
     done = subprocess.run(mount, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         pytest.skip(f"a small file system can not be mounted here: {done.stderr.strip()}")

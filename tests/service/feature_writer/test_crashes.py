@@ -82,7 +82,7 @@ def test_full_disk_holds_the_writer_until_there_is_room_again(
 ) -> None:
     pipeline.path = small_disk / "features.db"
     filler = small_disk / "filler"
-    filler.write_bytes(b"x" * (1 << 20) + b"x" * (1 << 19))
+    filler.write_bytes(b"x" * (15 << 19))  # half a MiB is left
     candles = _revised_candles(random.Random(5), products=10, windows=250)
     pipeline.produce(*candles)
     writer = pipeline.writer(WRITE_BATCH_SIZE="200")
