@@ -1,0 +1,86 @@
+"""A group's member takes every record in order, whatever the client does."""
+
+import time
+from collections.abc import Iterator
+
+import pytest
+from confluent_kafka import Message, TopicPartition
+
+from local_stack.brokers import LocalBroker
+from ohlc_core.errors import OutOfSequenceError
+from ohlc_core.kafka.member import GroupMember
+from ohlc_core.messages.topics import TopicNames
+from ohlc_core.service.setting_groups import KafkaSettings
+from ohlc_core.service.settings import load
+from support.kafka import create_topics, produce
+
+pytestmark = pytest.mark.service
+
+
+class Unconcerned:
+    """A membership that has nothing to keep."""
+
+    def before_revoke(self) -> None:
+        pass
+
+    def gone(self, partitions: list[int]) -> None:
+        pass
+
+    def removed(self, partition: int, first: int, end: int) -> None:
+        pass
+
+
+@pytest.fixture
+def member(broker: LocalBroker, unique_topics: TopicNames) -> Iterator[GroupMember]:
+    settings = load(KafkaSettings, kafka_broker_address=broker.address)
+    create_topics(broker.address, unique_topics.ohlc, partitions=1)
+    member = GroupMember(settings, unique_topics.ohlc, unique_topics.writer_group)
+    member.subscribe(Unconcerned())
+    yield member
+    member.close()
+
+
+def _read(member: GroupMember, count: int, seconds: float = 20) -> list[bytes | None]:
+    read: list[Message] = []
+    deadline = time.monotonic() + seconds
+    while len(read) < count and time.monotonic() < deadline:
+        read += member.read(100, 0.1)
+    return [each.value() for each in read]
+
+
+def _reach_end(member: GroupMember) -> None:
+    """Read until the client has reported the partition's end."""
+    deadline = time.monotonic() + 20
+    while not member.positions and time.monotonic() < deadline:
+        member.read(100, 0.1)
+    for _ in range(5):
+        member.read(100, 0.1)
+
+
+def test_record_that_came_during_a_pause_at_the_end_is_read(
+    member: GroupMember, broker: LocalBroker
+) -> None:
+    """Resumed by the client alone, reading begins behind the record: librdkafka 2.12."""
+    for number in range(5):
+        _reach_end(member)
+        member.pause()
+        produce(broker.address, member.topic, [("k", b"%d" % number)])
+        member.read(1, 0.2)
+        member.resume()
+        assert _read(member, 1) == [b"%d" % number]
+        member.commit()
+
+
+def test_record_the_client_passed_over_stops_the_commit(
+    member: GroupMember, broker: LocalBroker
+) -> None:
+    produce(broker.address, member.topic, [("k", b"0")])
+    assert _read(member, 1) == [b"0"]
+    member.commit()
+    _reach_end(member)
+    produce(broker.address, member.topic, [("k", b"1"), ("k", b"2")])
+    member._consumer.seek(TopicPartition(member.topic, 0, 2))
+    assert _read(member, 2, seconds=5)[-1] == b"2"
+    if member._positions.skips():  # the client may have been faster than the seek
+        with pytest.raises(OutOfSequenceError, match=r"\[0\]@1 was passed over"):
+            member.commit()
