@@ -16,6 +16,7 @@ from ohlc_core.domain.trade import ProductKey
 from ohlc_core.errors import MalformedMessageError
 from ohlc_core.kafka.admin import broker_answers
 from ohlc_core.kafka.config import connection_config, consumer_config, producer_config
+from ohlc_core.messages.dead_letters import dead_letter_key
 from ohlc_core.messages.records import StartMessage
 from ohlc_core.service.runner import Runtime
 from ohlc_core.service.setting_groups import duration_us
@@ -117,6 +118,14 @@ class OutgoingSerializer(Serializer):
         return bytes(value.value)
 
 
+class DeadLetterKeySerializer(Serializer):
+    """Produces the rejected record's key, cut where it is no product's."""
+
+    def __call__(self, value: Any, ctx: SerializationContext) -> bytes:  # noqa: ANN401
+        """Return the dead letter's key."""
+        return dead_letter_key(value) or b""
+
+
 def build(settings: AggregatorSettings, runtime: Runtime) -> Application:
     """Return the application, ready to run. Its topics must exist."""
     is_live = not settings.run_id
@@ -142,7 +151,9 @@ def build(settings: AggregatorSettings, runtime: Runtime) -> Application:
         "value_serializer": OutgoingSerializer(),
     }
     candles = app.topic(names.ohlc, **serializers)
-    dead_letters = app.topic(names.trades_dlq, **serializers)
+    dead_letters = app.topic(
+        names.trades_dlq, **serializers | {"key_serializer": DeadLetterKeySerializer()}
+    )
 
     def read(
         value: bytes | None,
