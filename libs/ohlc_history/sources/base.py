@@ -13,6 +13,10 @@ class SourceError(PipelineError):
     """A source can not be read; the text is one line that names it and the remedy."""
 
 
+class NotTradesError(SourceError):
+    """A file is whole and readable, and holds something else than trades."""
+
+
 class LeftOut(NamedTuple):
     """A file that could not be used, and why."""
 

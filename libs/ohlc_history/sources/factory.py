@@ -8,6 +8,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
+from loguru import logger
+
 from ohlc_core.errors import FatalError, SettingsError
 from ohlc_exchanges.base import ExchangeAdapter, ExchangeError, UnknownProductError
 from ohlc_exchanges.http import CallSpacing, RestFetcher, RetryPolicy
@@ -59,6 +61,8 @@ def open_source(settings: HistorySettings, stop: threading.Event, on_wait: OnWai
     sequential = has_dense_ids(settings.exchange)
     if settings.replay_source == "files":
         files = FileSource(settings.replay_path, products, sequential=sequential)
+        for other in files.not_trades:
+            logger.info("not used: {}: {}", other.part, other.reason)
         counts = {product: files.parts(product) for product in products}
         first_us = {product: files.first_us(product) for product in products}
         return OpenedSource(files, first_us, None, counts, files.left_out)

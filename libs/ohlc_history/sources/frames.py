@@ -8,9 +8,9 @@ import msgspec
 import polars as pl
 
 from ohlc_history.sources.archive import DataFile, opened, readable
-from ohlc_history.sources.base import SourceError
+from ohlc_history.sources.base import NotTradesError, SourceError
 from ohlc_history.sources.delimited import IsWanted, rows_of
-from ohlc_history.sources.layouts import Layout, named_layout
+from ohlc_history.sources.layouts import Layout, meanings, named_layout
 from ohlc_history.trade_table import RawBatch, row_payload
 
 _ROWS = 65_536
@@ -93,23 +93,26 @@ def feather_file(file: DataFile) -> FrameFile:
     return FrameFile(file.part, titles, frames)
 
 
-def json_file(file: DataFile) -> FrameFile | None:
-    """Open JSON rows: objects (ccxt and others), or freqtrade's lists; None where it has neither.
+def json_file(file: DataFile) -> FrameFile:
+    """Open JSON rows: objects (ccxt and others), or freqtrade's lists.
 
     Raises:
+        NotTradesError: it holds neither.
         SourceError: it is damaged, or too large to be read at once.
     """
     rows = json_rows(file)
     if rows is None:
-        return None
+        raise SourceError(f"{file.part}: is no valid JSON; fetch it again")
     if rows and all(isinstance(row, list) and len(row) == len(_FREQTRADE) for row in rows):
         titles: Sequence[str] = _FREQTRADE
         cells = [[_cell(value) for value in row] for row in rows]
     elif all(isinstance(row, dict) for row in rows):
         titles = list(dict.fromkeys(name for row in rows[:_HEAD_ROWS] for name in row))
         cells = [[_cell(row.get(name)) for name in titles] for row in rows]
+        if not {"price", "quantity"} & meanings(titles).keys():
+            raise NotTradesError(f"{file.part}: is JSON of something else than trades")
     else:
-        return None
+        raise NotTradesError(f"{file.part}: is JSON of something else than trades")
     schema = {f"c{place}": pl.String for place in range(len(titles))}
     frame = pl.DataFrame(cells, schema=schema, orient="row")
     return FrameFile(file.part, titles, lambda: iter(frame.iter_slices(_ROWS)))

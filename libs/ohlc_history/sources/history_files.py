@@ -13,7 +13,7 @@ from ohlc_core.errors import FatalError, SettingsError
 from ohlc_core.messages.records import Source as SourceName
 from ohlc_exchanges.base import Position
 from ohlc_history.sources.archive import DataFile, members_of, paths_at
-from ohlc_history.sources.base import LeftOut, SourceError
+from ohlc_history.sources.base import LeftOut, NotTradesError, SourceError
 from ohlc_history.sources.delimited import IsWanted, head_lines, read_rows
 from ohlc_history.sources.external_sort import SortedCopy, order_of
 from ohlc_history.sources.file_periods import end_by_name, end_by_tail
@@ -43,6 +43,7 @@ class FileSource:
 
     Attributes:
         left_out: files that could not be used, and why.
+        not_trades: files that are whole and hold something else than trades.
 
     Args:
         path: REPLAY_PATH.
@@ -65,6 +66,7 @@ class FileSource:
         self._names = ProductNames(product_ids, lone_file=lone_file)
         self._files: Mapping[str, list[OrderedFile]] = {product: [] for product in product_ids}
         self._empty: dict[str, list[str]] = {product: [] for product in product_ids}
+        self.not_trades: list[LeftOut] = []
         self._left_out: list[LeftOut] = []
         self.left_out: Sequence[LeftOut] = self._left_out
         others = 0
@@ -107,6 +109,8 @@ class FileSource:
             for file in files():
                 try:
                     others += self._note(file)
+                except NotTradesError as error:
+                    self.not_trades.append(LeftOut(file.part, _reason(file.part, error)))
                 except SourceError as error:
                     self._leave_out(file.part, error)
         except SourceError as error:
@@ -114,8 +118,7 @@ class FileSource:
         return others
 
     def _leave_out(self, part: str, error: SourceError) -> None:
-        words = str(error).removeprefix(f"{part}: ")
-        self._left_out.append(LeftOut(part, words))
+        self._left_out.append(LeftOut(part, _reason(part, error)))
 
     def _members(self, file: DataFile) -> Iterator[DataFile]:
         if file.name.endswith(".zip"):
@@ -220,7 +223,7 @@ class FileSource:
     def _check_found(self, others: int) -> None:
         if any(self._files.values()):
             return
-        reasons = [f"{left.part}: {left.reason}" for left in self.left_out]
+        reasons = [f"{left.part}: {left.reason}" for left in (*self.left_out, *self.not_trades)]
         reasons += [f"{part}: is empty" for parts in self._empty.values() for part in parts]
         more = f"; and {len(reasons) - 3} more" if len(reasons) > 3 else ""
         text = (
@@ -230,6 +233,10 @@ class FileSource:
         if not reasons:
             raise SettingsError(f"{text}; {others} files are other products'")
         raise FatalError(f"{text} ({'; '.join(reasons[:3])}{more})")
+
+
+def _reason(part: str, error: SourceError) -> str:
+    return str(error).removeprefix(f"{part}: ")
 
 
 class _NoTradeError(SourceError):
@@ -253,10 +260,6 @@ def _opened_rows(file: DataFile) -> tuple[_OpenedRows, bool, int | None] | None:
             else feather_file(file) if file.name.endswith(_FEATHER)
             else json_file(file)
         )  # fmt: skip
-        if frames is None:
-            raise SourceError(
-                f"{file.part}: is JSON, but neither Kraken's Trades nor rows of trades"
-            )
         if frames.layout is None:
             return None
         return frames.rows, "product_id" in frames.layout.columns, None

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from ohlc_history.sources.base import SourceError
+from ohlc_history.sources.base import NotTradesError, SourceError
 from ohlc_history.sources.values import (
     BITSTAMP_TYPES,
     BUYER_IS_MAKER,
@@ -217,6 +217,8 @@ def named_layout(
     """
     columns = meanings(titles)
     missing = [meaning for meaning in NEEDED if meaning not in columns]
+    if missing and {"open", "high", "low", "close"} <= {plain_title(title) for title in titles}:
+        raise NotTradesError(f"{part}: holds candles, no trades")
     if missing:
         raise SourceError(
             f"{part}: no column for {' and '.join(missing)} among {', '.join(titles)[:200]}; name "

@@ -36,6 +36,7 @@ def test_a_killed_backfill_goes_on_and_leaves_nothing_behind(
         "PRODUCT_IDS": "BTC/USD",
         "FROM_DAY": "2023-01-01",
         "TO_DAY": "2023-01-03",
+        "EMPTY_CANDLES": "skip",
         "COMMIT_INTERVAL_SECONDS": "0.5",
     }
     kills = 0

@@ -118,7 +118,9 @@ def test_members_of_a_zip_are_files(tmp_path: Path) -> None:
 def test_what_cannot_be_used_is_left_out_with_its_reason(tmp_path: Path) -> None:
     (tmp_path / "XBTUSD.csv").write_text(line(T0))
     (tmp_path / "candles.csv").write_text("time,open,high,low,close,volume\n1,2,3,4,5,6\n")
-    (tmp_path / "index.json").write_text('"a"')
+    (tmp_path / "index.json").write_text('[{"file": "XBTUSD.csv"}]')
+    (tmp_path / "a.json").write_text('"a"')
+    (tmp_path / "cut.json").write_text('[{"price": 1')
     (tmp_path / "broken.zip").write_text("no zip")
     (tmp_path / "data.csv").write_text(line(T0))
     (tmp_path / "what.bin").write_text("x")
@@ -129,8 +131,8 @@ def test_what_cannot_be_used_is_left_out_with_its_reason(tmp_path: Path) -> None
     source = opened(tmp_path, "BTC/USD")
     assert seconds(source, "BTC/USD") == [T0]
     reasons = {left.part: left.reason for left in source.left_out}
-    assert set(reasons) == {"candles.csv", "index.json", "broken.zip", "data.csv", "what.bin"}
-    assert "no column for price" in reasons["candles.csv"]
+    assert set(reasons) == {"broken.zip", "data.csv", "what.bin", "cut.json"}
+    assert {other.part for other in source.not_trades} == {"candles.csv", "index.json", "a.json"}
     assert "is damaged" in reasons["broken.zip"]
     assert "neither its name nor a column says which product" in reasons["data.csv"]
 
@@ -144,7 +146,7 @@ def test_what_cannot_be_used_is_left_out_with_its_reason(tmp_path: Path) -> None
         ("XBTUSD.csv", "", FatalError, "XBTUSD.csv: is empty"),
         ("XBTUSD.csv", "time,price,qty\n", FatalError, "XBTUSD.csv: is empty"),
         ("XBTUSD.bin", "x", FatalError, "is none of"),
-        ("page.json", '"a"', FatalError, "neither Kraken's Trades nor rows of trades"),
+        ("page.json", '"a"', FatalError, "is JSON of something else than trades"),
         (
             "page.json",
             '{"result":{"XETHZUSD":[["1","1",1672531200.1,"b","m","",1]],"last":"1"}}',
