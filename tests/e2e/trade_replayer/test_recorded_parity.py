@@ -17,6 +17,7 @@ from exchange_simulator.faults.schedule import random_orders
 from exchange_simulator.market.played import product_of_key
 from local_stack.brokers import LocalBroker
 from ohlc_core.messages.topics import TopicNames, topic_names
+from ohlc_exchanges.registry import adapter_class
 from ohlc_features.schema import FeatureRow
 from support.consumer_groups import wait_for_no_lag
 from support.fault_runs import appended_ids
@@ -68,7 +69,7 @@ class Playing:
             "FROM_DAY": f"{self.first:%Y-%m-%d}",
             "TO_DAY": f"{self.last + timedelta(days=1):%Y-%m-%d}",
         }
-        if self.market.exchange != "bitstamp":
+        if adapter_class(self.market.exchange).history_reach is None:
             return {**days, "REPLAY_CACHE": "off"}
         (product,) = self.products
         told = self.simulator.control.trades(product)

@@ -13,12 +13,21 @@ from typing import Any
 
 import pytest
 
+from exchange_simulator.protocols.registry import protocol_class
 from ohlc_core.domain.trade import ProductKey, Trade
+from ohlc_exchanges.base import ExchangeAdapter
+from ohlc_exchanges.registry import EXCHANGES, adapter_class
 from ohlc_features.sql.store import LocalStore
 from support.candles import MINUTE, Driver, rules
 from support.simulator import Simulator, start_simulator
 
 pytestmark = pytest.mark.service
+
+_WITH_CANDLES = [
+    name
+    for name in EXCHANGES
+    if adapter_class(name).official_candles is not ExchangeAdapter.official_candles
+]
 
 
 class Verified:
@@ -81,14 +90,14 @@ class Verified:
         return done.returncode, said, json.loads(report.read_text()) if report.exists() else {}
 
 
-@pytest.fixture(params=["kraken", "coinbase", "binance"])
+@pytest.fixture(params=_WITH_CANDLES)
 def exchange(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
 @pytest.fixture
 def product_id(exchange: str) -> str:
-    return "BTC/USDT" if exchange == "binance" else "BTC/USD"
+    return protocol_class(exchange).default_products[0]
 
 
 @pytest.fixture

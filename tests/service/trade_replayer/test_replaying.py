@@ -10,6 +10,7 @@ from typing import cast
 
 import pytest
 
+from exchange_simulator.protocols.registry import protocol_class
 from local_stack.brokers import LocalBroker
 from ohlc_core.messages.codec import decode_dead_letter, decode_trades_topic
 from ohlc_core.messages.records import (
@@ -19,6 +20,7 @@ from ohlc_core.messages.records import (
     WatermarkMessage,
 )
 from ohlc_core.messages.topics import TopicNames, topic_names
+from ohlc_exchanges.registry import EXCHANGES, adapter_class
 from support.kafka import Record, read_topic
 from support.processes import Processes, Script
 from support.simulator import start_simulator
@@ -230,17 +232,16 @@ def test_every_product_ends_even_without_trades(
 
 
 @pytest.mark.parametrize(
-    "market",
-    [("kraken", "BTC/USD"), ("coinbase", "BTC/USD"), ("binance", "BTC/USDT")],
+    "exchange", [name for name in EXCHANGES if adapter_class(name).history_reach is None]
 )
 def test_history_of_an_exchange_costs_calls_once(
     broker: LocalBroker,
     processes: Processes,
     unique_run_id: str,
     tmp_path: Path,
-    market: tuple[str, str],
+    exchange: str,
 ) -> None:
-    exchange, product_id = market
+    product_id = protocol_class(exchange).default_products[0]
     with start_simulator(
         exchange=exchange,
         simulator_start="2023-01-02T04:00:00",
