@@ -132,7 +132,7 @@ def new_tables(path: Path) -> FeatureTables:
 
 def _rows(batch: Sequence[Candle]) -> tuple[list[Row], list[Row]]:
     """Return a batch's rows, and the newest of each product."""
-    rows = [feature_values(each) for each in batch]
+    rows = [tuple(feature_values(each)) for each in batch]
     return rows, list({row[1]: row for row in rows}.values())
 
 

@@ -20,6 +20,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 import rivals
+from adbc_driver_sqlite import dbapi
 from rows import batches
 
 from ohlc_features.reading import FeatureReader
@@ -73,6 +74,23 @@ def latencies_while_writing(rows: int, path: Path) -> list[float]:
     return latencies
 
 
+def history_seconds(path: Path, repeat: int) -> dict[str, float]:
+    """Return the seconds that all of a store's history takes to be read: bare ADBC, and ours."""
+    bare: list[float] = []
+    ours: list[float] = []
+    for _ in range(repeat + 1):  # the first warms the file's pages up
+        begin = time.perf_counter()
+        with dbapi.connect(f"file:{path}?mode=ro") as connection, connection.cursor() as cursor:
+            cursor.execute("select * from ohlc_1")
+            cursor.fetch_polars()
+        bare.append(time.perf_counter() - begin)
+        begin = time.perf_counter()
+        with FeatureReader.open(f"sqlite:///{path}") as reader:
+            reader.candles("kraken", None, "1m")
+        ours.append(time.perf_counter() - begin)
+    return {"bare ADBC": statistics.median(bare[1:]), "reader": statistics.median(ours[1:])}
+
+
 def feast(python: str, rows: int, folder: Path) -> dict[str, float]:
     """Return Feast's figures; it writes to its default local provider."""
     script = Path(__file__).with_name("run_feast.py")
@@ -106,6 +124,7 @@ def main() -> None:
                 spent[name].append(write(name, options.rows, path))
                 path.unlink()
         latencies = latencies_while_writing(options.rows, Path(folder) / "read.db")
+        history = history_seconds(Path(folder) / "read.db", options.repeat)
         # Each push rewrites Feast's whole history, so its time grows with the square of the rows.
         fewer = min(options.rows, options.feast_rows)
         others = feast(options.feast, fewer, Path(folder)) if options.feast else {}
@@ -121,6 +140,11 @@ def main() -> None:
     print(
         f"newest row read while writing: p50 {cuts[49]:.2f} ms, p99 {cuts[98]:.2f} ms, "
         f"max {max(latencies):.2f} ms ({len(latencies)} reads)"
+    )
+    ratio_of_history = history["reader"] / history["bare ADBC"]
+    print(
+        f"history of {options.rows} rows: reader {history['reader']:.2f} s, bare ADBC "
+        f"{history['bare ADBC']:.2f} s, ratio {ratio_of_history:.2f}"
     )
     for name, value in others.items():
         print(f"Feast {name}: {value:,.2f}")

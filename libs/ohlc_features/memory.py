@@ -30,7 +30,7 @@ class WrittenRows:
     def written(self, rows: Sequence[FeatureRow]) -> None:
         """Remember rows that are kept now."""
         for row in rows:
-            key = HistoryKey._make(row[:4])
+            key = row[:4]
             self._rows[key] = row
             self._rows.move_to_end(key)
         while len(self._rows) > _WINDOWS:

@@ -19,21 +19,11 @@ from ohlc_features.schema import SCHEMA_COLUMNS, FeatureRow, Kind, Origin
 BACKFILL: Origin = "backfill"
 
 
-class OnlineKey(NamedTuple):
-    """What the newest row is kept for."""
+#: What the newest row is kept for: exchange, product, interval.
+OnlineKey = tuple[str, str, str]
 
-    exchange: str
-    product_id: str
-    candle_interval: str
-
-
-class HistoryKey(NamedTuple):
-    """What every row of the history is kept for; ``window_start`` in ms."""
-
-    exchange: str
-    product_id: str
-    candle_interval: str
-    window_start: int
+#: What every row of the history is kept for; with the window's start in ms.
+HistoryKey = tuple[str, str, str, int]
 
 
 def rank(row: Any, origin: Any) -> tuple[Any, ...]:  # noqa: ANN401 - a row, or columns of SQL
@@ -88,7 +78,7 @@ def settle(
     changed: dict[HistoryKey, FeatureRow] = {}
     left_out = 0
     for row in rows:
-        key = HistoryKey._make(row[:4])
+        key = row[:4]
         standing = changed.get(key) or held.get(key)
         if standing is None:
             if row.complete or takes_incomplete(row):
@@ -106,7 +96,7 @@ def settle(
 
 def online_key(row: FeatureRow | HistoryKey) -> OnlineKey:
     """Return the key of the newest row ``row`` may become."""
-    return OnlineKey(row.exchange, row.product_id, row.candle_interval)
+    return row[:3]
 
 
 def newest_windows(rows: Iterable[FeatureRow]) -> dict[OnlineKey, FeatureRow]:

@@ -179,17 +179,14 @@ def by_kind(of: Callable[[Kind], T]) -> dict[str, T]:
     return {column.name: of(column.about.kind) for column in SCHEMA_COLUMNS}
 
 
-def feature_values(candle: Candle, origin: str = "live", stored_at: int = 0) -> tuple[Value, ...]:
-    """Return the values of ``candle``'s row; each number becomes the double nearest to it.
-
-    A plain tuple, which drivers bind faster than a named one.
-    """
+def feature_values(candle: Candle, origin: str = "live", stored_at: int = 0) -> list[Value]:
+    """Return the values of ``candle``'s row; each number becomes the double nearest to it."""
     values: list[Value] = [*_FIELDS(candle), origin, stored_at]
     for place in _DOUBLES:
         number = values[place]
         if number is not None:
             values[place] = float(number)
-    return tuple(values)
+    return values
 
 
 def feature_row(candle: Candle, origin: str = "live", stored_at: int = 0) -> FeatureRow:

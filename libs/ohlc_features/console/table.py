@@ -36,7 +36,7 @@ class ConsoleTableStore:
         """Show ``candles`` that are the newest of their kind; return how many are left out."""
         shown = shown_candles(candles, write_incomplete=self._write_incomplete)
         for candle in shown:
-            key = OnlineKey(candle.exchange, candle.product_id, candle.interval)
+            key = (candle.exchange, candle.product_id, candle.interval)
             old = self._newest.get(key)
             if old is None or _is_newer(candle, old):
                 self._newest[key] = candle

@@ -1,6 +1,6 @@
 """Keys of windows as few ranges, so that a batch asks the database few questions."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from functools import lru_cache
 from itertools import pairwise
 
@@ -14,22 +14,24 @@ _SKIPPED_WINDOWS = 32
 Range = tuple[str, str, str, int, int]
 
 
-def ranges_of(keys: Iterable[HistoryKey]) -> list[Range]:
-    """Return ranges (exchange, product, interval, first start, last start) that hold all ``keys``.
+def ranges_of(ordered: Sequence[HistoryKey]) -> list[Range]:
+    """Return ranges (exchange, product, interval, first start, last start) that hold all keys.
 
     They are ascending and do not overlap.
+
+    Args:
+        ordered: the keys, ascending.
     """
-    ordered = sorted(set(keys))
     if not ordered:
         return []
     begins, ends = [ordered[0]], []
     for before, key in pairwise(ordered):
-        near = before.window_start + _SKIPPED_WINDOWS * _interval_ms(key.candle_interval)
-        if key[:3] != before[:3] or key.window_start > near:
-            ends.append(before.window_start)
+        near = before[3] + _SKIPPED_WINDOWS * _interval_ms(key[2])
+        if key[3] > near or key[:3] != before[:3]:
+            ends.append(before[3])
             begins.append(key)
-    ends.append(ordered[-1].window_start)
-    return [(*key[:3], key.window_start, end) for key, end in zip(begins, ends, strict=True)]
+    ends.append(ordered[-1][3])
+    return [(*key, end) for key, end in zip(begins, ends, strict=True)]
 
 
 @lru_cache(maxsize=256)

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from sqlalchemy import Connection, Table, inspect
 from sqlalchemy.exc import SQLAlchemyError
@@ -194,7 +195,7 @@ class LocalStore:
             changed = sorted(settled.rows)
             replaced = [key for key in changed if key in held]
             self._keep_replaced(connection, replaced, stamp)
-            self._change_history(connection, settled.rows, held)
+            self._change_history(connection, changed, settled.rows, held)
             self._change_latest(connection, settled.rows, held)
             self.features.keep_up(
                 connection, rows, settled.rows.values(), self._database.extend_deadline
@@ -203,7 +204,7 @@ class LocalStore:
         return settled.incomplete
 
     def _held(self, connection: Connection, rows: Sequence[FeatureRow]) -> _Held:
-        ranges = ranges_of(HistoryKey._make(row[:4]) for row in rows)
+        ranges = ranges_of(sorted({row[:4] for row in rows}))
         held: _Held = {}
         for begin in range(0, len(ranges), _RANGES_AT_ONCE):
             part = ranges[begin : begin + _RANGES_AT_ONCE]
@@ -212,7 +213,7 @@ class LocalStore:
             for found in connection.exec_driver_sql(self._statements.held(len(part)), values):
                 row = FeatureRow._make(found)
                 row = row._replace(complete=bool(row.complete))
-                held[HistoryKey._make(row[:4])] = row
+                held[row[:4]] = row
         return held
 
     def _keep_replaced(
@@ -220,10 +221,12 @@ class LocalStore:
     ) -> None:
         self._run(connection, self._statements.keep_replaced, [(stamp, *key) for key in replaced])
 
-    def _change_history(self, connection: Connection, rows: _Held, held: _Held) -> None:
+    def _change_history(
+        self, connection: Connection, changed: Sequence[HistoryKey], rows: _Held, held: _Held
+    ) -> None:
         for text, part in (
-            (self._statements.add, [rows[key] for key in sorted(rows.keys() - held.keys())]),
-            (self._statements.replace, [rows[key] for key in sorted(rows.keys() & held.keys())]),
+            (self._statements.add, [rows[key] for key in changed if key not in held]),
+            (self._statements.replace, [rows[key] for key in changed if key in held]),
         ):
             if self._run(connection, text, part) != len(part):
                 raise _OvertakenError
@@ -252,11 +255,11 @@ class LocalStore:
             ):
                 self._run(connection, text, [(later, stamp, *key) for key in keys])
 
-    def _run(self, connection: Connection, text: str, rows: Sequence[Sequence[object]]) -> int:
+    def _run(self, connection: Connection, text: str, rows: Sequence[tuple[Any, ...]]) -> int:
         """Run a statement once for each row, and return how many rows of the table it changed."""
         changed = 0
         for begin in range(0, len(rows), _ROWS_AT_ONCE):
-            part = [tuple(row) for row in rows[begin : begin + _ROWS_AT_ONCE]]
+            part = list(rows[begin : begin + _ROWS_AT_ONCE])
             self._database.extend_deadline()
             changed += connection.exec_driver_sql(text, part).rowcount
         return changed

@@ -7,7 +7,6 @@ import pytest
 
 from ohlc_features.memory import WrittenRows
 from ohlc_features.rules import (
-    HistoryKey,
     newest_windows,
     online_key,
     reason_to_reject,
@@ -56,7 +55,7 @@ def test_of_equals_the_later_stays_and_a_repetition_is_no_change() -> None:
 
 def test_incomplete_row_is_taken_only_where_the_window_is_held_or_it_is_asked_for() -> None:
     incomplete, corrected = _row(complete=False), _row(complete=False, revision=1)
-    key = HistoryKey._make(incomplete[:4])
+    key = incomplete[:4]
     assert settle({}, [incomplete], lambda _: False) == ({}, 1)
     assert settle({}, [incomplete], lambda _: True) == ({key: incomplete}, 0)
     assert settle({key: _row()}, [corrected], lambda _: False) == ({key: corrected}, 0)
