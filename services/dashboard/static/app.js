@@ -121,8 +121,9 @@ function onKey(event) {
   const screen = screens.find(([, , , key]) => key.toLowerCase() === event.key.toLowerCase());
   if (event.key === "/") {
     event.preventDefault();
-    if (state.route.screen !== "now") go("#/");
-    setTimeout(() => document.getElementById("filter")?.focus(), 50);
+    const filter = () => document.getElementById("filter")?.focus();
+    if (state.route.screen === "now") filter();
+    else { go("#/"); setTimeout(filter, 100); }
   } else if (event.key === "?") actions.help();
   else if (event.key.toLowerCase() === "u") actions.zone();
   else if (event.key.toLowerCase() === "t") actions.theme();
