@@ -65,10 +65,11 @@ class PartitionWatch:
     def _count(self, topic: str) -> int | None:
         """Return how many partitions the topic has; None where there is none, or no answer."""
         try:
-            found = self._admin.list_topics(topic, timeout=_TIMEOUT_SECONDS).topics[topic]
+            # All topics: some brokers create a topic that is asked for by name.
+            found = self._admin.list_topics(timeout=_TIMEOUT_SECONDS).topics.get(topic)
         except KafkaException:
             return None
-        return len(found.partitions) if found.error is None else None
+        return len(found.partitions) if found is not None and found.error is None else None
 
     def _words(self, known: int, now: int) -> str:
         return (
