@@ -190,6 +190,7 @@ class GroupReading:
         names = [each.feature for each in find_group(self._source.definitions(), group).features]
         newest = rows["window_end"].max()
         if newest is None:
-            return statistics(rows, names, rows)
+            return statistics(rows, names, rows, rows)
         is_recent = pl.col("window_end") > pl.lit(newest) - recent
-        return statistics(rows.filter(~is_recent), names, rows.filter(is_recent))
+        reference = rows.filter(~is_recent)
+        return statistics(rows, names, reference, rows.filter(is_recent))

@@ -10,13 +10,15 @@ _LEAST_SHARE = 1e-4
 _QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
-def statistics(rows: pl.DataFrame, features: list[str], recent: pl.DataFrame) -> pl.DataFrame:
+def statistics(
+    rows: pl.DataFrame, features: list[str], reference: pl.DataFrame, recent: pl.DataFrame
+) -> pl.DataFrame:
     """Return a line per feature: count, nulls, mean, deviation, quantiles and drift.
 
     Args:
-        rows: the reference range.
+        rows: the whole range.
         features: the columns to describe.
-        recent: the range whose drift from the reference is wanted.
+        reference, recent: the parts of it whose difference is the drift.
 
     Returns:
         A frame; ``psi`` is the population stability index over tenths of the reference: below 0.1
@@ -34,7 +36,7 @@ def statistics(rows: pl.DataFrame, features: list[str], recent: pl.DataFrame) ->
         }
         for quantile in _QUANTILES:
             line[f"q{round(quantile * 100):02d}"] = numbers.quantile(quantile)
-        line["psi"] = stability_index(numbers, recent[name].drop_nulls())
+        line["psi"] = stability_index(reference[name].drop_nulls(), recent[name].drop_nulls())
         lines.append(line)
     return pl.DataFrame(lines)
 

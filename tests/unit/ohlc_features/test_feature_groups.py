@@ -165,7 +165,7 @@ def test_statistics_count_nulls_and_drift(reader: FeatureReader) -> None:
     frame = reader.statistics("probe", "kraken", None, "1m", recent=timedelta(minutes=7))
 
     change = frame.row(by_predicate=pl.col("feature") == "change", named=True)
-    assert (change["count"], change["nulls"]) == (13, 2)
+    assert (change["count"], change["nulls"]) == (20, 2)
     assert frame["psi"].null_count() == 0
 
 
