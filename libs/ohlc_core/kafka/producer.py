@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
@@ -85,7 +86,7 @@ class RecordProducer:
                 )
             except BufferError:
                 self._on_wait()
-                self.client.poll(_POLL_SECONDS)
+                self._serve(_POLL_SECONDS)
             except KafkaException as error:
                 self._fail(error.args[0], topic, len(value))
             else:
@@ -97,7 +98,7 @@ class RecordProducer:
         Raises:
             AppendFailedError, RecordTooLargeError: a record was not appended.
         """
-        self.client.poll(0)
+        self._serve(0)
         self.raise_failure()
 
     def flush(self, seconds: float) -> int:
@@ -106,14 +107,19 @@ class RecordProducer:
         Raises:
             AppendFailedError, RecordTooLargeError: a record was not appended.
         """
-        left: int = self.client.flush(seconds)
+        left = 0
+        try:
+            left = self.client.flush(seconds)
+        except KafkaException as error:
+            self._fail(error.args[0], "", 0)
         self.raise_failure()
         return left
 
     def abandon(self) -> None:
         """Drop what is queued; what became of it only the topic shows."""
         self.client.purge()
-        self.client.poll(0)
+        with suppress(KafkaException):  # why the client gave up was raised already
+            self.client.poll(0)
 
     def delivered(self, error: KafkaError | None, message: Message) -> None:
         """Keep the first failure."""
@@ -125,6 +131,12 @@ class RecordProducer:
         if self._failure is not None:
             raise self._failure
 
+    def _serve(self, seconds: float) -> None:
+        try:
+            self.client.poll(seconds)
+        except KafkaException as error:  # the client raises what made it give up
+            self._fail(error.args[0], "", 0)
+
     def _fail(self, error: KafkaError, topic: str, size: int) -> None:
         failure: AppendFailedError | FatalError
         if error.code() in _TOO_LARGE:
@@ -132,7 +144,7 @@ class RecordProducer:
                 f"the broker takes no record of {size:,} bytes in topic {topic}; {self._too_large}"
             )
         elif error.fatal() or error.code() == KafkaError._FATAL:  # noqa: SLF001
-            failure = _session_ended(error)
+            failure = self._gave_up(error)
         else:
             failure = AppendFailedError(f"{topic}: {error.str()}")
         with self._lock:
@@ -141,12 +153,16 @@ class RecordProducer:
     def _note_error(self, error: KafkaError) -> None:
         if error.fatal():
             # What made it fatal was delivered first, if it was a record.
-            self._failure = self._failure or _session_ended(error)
+            self._failure = self._failure or self._gave_up(error)
         self._on_error(error)
 
-
-def _session_ended(error: KafkaError) -> FatalError:
-    return FatalError(
-        f"the broker ended this producer's session for good ({error.str()}); started again, it "
-        "goes on from the topic's end"
-    )
+    def _gave_up(self, error: KafkaError) -> FatalError:
+        reason = error.str()
+        if "size too large" in reason:
+            return RecordTooLargeError(
+                f"the broker takes no record of this size ({reason}); {self._too_large}"
+            )
+        return FatalError(
+            f"the broker ended this producer's session for good ({reason}); started again, it "
+            "goes on from the topic's end"
+        )

@@ -4,7 +4,9 @@ import signal
 import time
 
 import pytest
+from confluent_kafka.admin import AdminClient, NewTopic
 
+from local_stack.brokers import LocalBroker
 from ohlc_core.messages.topics import TopicNames
 from support.kafka import OwnBroker
 from support.processes import Processes
@@ -12,6 +14,35 @@ from support.simulator import start_simulator
 from support.wait import wait_until
 
 pytestmark = pytest.mark.service
+
+
+def create(broker: LocalBroker, topic: str, config: dict[str, str]) -> None:
+    admin = AdminClient({"bootstrap.servers": broker.address})
+    for future in admin.create_topics([NewTopic(topic, 4, 1, config=config)]).values():
+        future.result(30)
+
+
+def test_record_too_large_for_the_broker_ends_the_producer_naming_the_setting(
+    broker: LocalBroker, unique_topics: TopicNames, processes: Processes
+) -> None:
+    create(broker, unique_topics.trades, {"max.message.bytes": "100"})
+    with start_simulator(
+        product_ids=("BTC/USD",), simulator_rate=50, simulator_history="1m"
+    ) as simulator:
+        producer = processes(
+            "trade-producer",
+            {
+                "EXCHANGE_WS_URL": simulator.ws_url,
+                "EXCHANGE_REST_URL": simulator.rest_url,
+                "KAFKA_BROKER_ADDRESS": broker.address,
+                "RUN_ID": unique_topics.run_id,
+                "PRODUCT_IDS": "BTC/USD",
+                "REST_INTERVAL_SECONDS": "0.02",
+            },
+        )
+        assert producer.wait(30.0) == 1, producer.log()
+    (line,) = [line for line in producer.log().splitlines() if "ERROR" in line]
+    assert "message.max.bytes" in line
 
 
 def test_producer_stops_in_time_while_the_broker_stands_still(
