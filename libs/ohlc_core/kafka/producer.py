@@ -88,6 +88,8 @@ class RecordProducer:
                 self._on_wait()
                 self._serve(_POLL_SECONDS)
             except KafkaException as error:
+                # What made it give up says more than that it did.
+                self._serve(_POLL_SECONDS)
                 self._fail(error.args[0], topic, len(value))
             else:
                 return
