@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from confluent_kafka import Message, TopicPartition
+from confluent_kafka import Message, Producer, TopicPartition
 
 from local_stack.brokers import LocalBroker
 from ohlc_core.errors import OutOfSequenceError
@@ -12,7 +12,9 @@ from ohlc_core.kafka.member import GroupMember
 from ohlc_core.messages.topics import TopicNames
 from ohlc_core.service.setting_groups import KafkaSettings
 from ohlc_core.service.settings import load
+from support.consumer_groups import group_lag
 from support.kafka import create_topics, produce
+from support.wait import wait_until
 
 pytestmark = pytest.mark.service
 
@@ -84,3 +86,29 @@ def test_record_the_client_passed_over_stops_the_commit(
     if member._positions.skips():  # the client may have been faster than the seek
         with pytest.raises(OutOfSequenceError, match=r"\[0\]@1 was passed over"):
             member.commit()
+
+
+def test_ends_of_transactions_and_aborted_records_are_no_gaps(
+    member: GroupMember, broker: LocalBroker, unique_topics: TopicNames
+) -> None:
+    producer = Producer(
+        {"bootstrap.servers": broker.address, "transactional.id": unique_topics.run_id}
+    )
+    producer.init_transactions(30)
+    for value, end in (
+        (b"0", producer.commit_transaction),
+        (b"aborted", producer.abort_transaction),
+        (b"1", producer.commit_transaction),
+    ):
+        producer.begin_transaction()
+        producer.produce(member.topic, value)
+        producer.flush(30)
+        end(30)
+    assert _read(member, 2) == [b"0", b"1"]
+
+    def is_at_the_end() -> bool:
+        _reach_end(member)
+        member.commit()
+        return group_lag(broker.address, unique_topics.writer_group, member.topic) == 0
+
+    wait_until(is_at_the_end, 20, "the last end mark to be committed")
