@@ -320,7 +320,11 @@ def _without_then_with(
             unmatched = pl.concat([found, unmatched.slice(due.height)])
             if found.height and int(found["timestamp_us"][0]) < until:
                 raise DisorderError(_overlap(without, with_ids))
-        yield batch
+        # Ids of both kinds would not sort into one order: all of this product's are made.
+        plain = batch.table.sort("timestamp_us", maintain_order=True).with_columns(
+            pl.lit(None, pl.String).alias("trade_id")
+        )
+        yield batch._replace(table=plain, has_ids=False)
     if unmatched.height:
         raise DisorderError(_overlap(without, with_ids))
 
