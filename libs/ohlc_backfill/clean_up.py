@@ -23,10 +23,16 @@ _LEAVE_SECONDS = 60.0
 _POLL_SECONDS = 0.5
 
 
-def delete_run(settings: KafkaSettings, topics: TopicNames) -> None:
+def delete_run(settings: KafkaSettings, topics: TopicNames, patience_seconds: float = 0) -> None:
     """Delete a finished backfill's topics and groups; live ones are never touched.
 
     What cannot be deleted does no harm and stays.
+
+    Args:
+        settings: how to reach the broker.
+        topics: of the run.
+        patience_seconds: how long to wait for the groups to be empty: a stopped member with a
+            fixed name leaves its group only when its session ends.
     """
     if not topics.is_backfill:
         raise ValueError("only a backfill's topics may be deleted")
@@ -41,7 +47,11 @@ def delete_run(settings: KafkaSettings, topics: TopicNames) -> None:
     futures: list[Future[None]] = []
     if doomed:
         futures += admin.delete_topics(doomed).values()
-    futures += admin.delete_consumer_groups([topics.aggregator_group, topics.writer_group]).values()
+    groups = [topics.aggregator_group, topics.writer_group]
+    deadline = time.monotonic() + patience_seconds
+    while time.monotonic() < deadline and _members(admin, groups):
+        time.sleep(_POLL_SECONDS)
+    futures += admin.delete_consumer_groups(groups).values()
     for future in futures:
         with contextlib.suppress(KafkaException):
             future.result(_TIMEOUT_SECONDS)
@@ -72,8 +82,9 @@ def stop_readers_and_delete_run(
 def announce_run_over(settings: KafkaSettings, topics: TopicNames) -> None:
     """Create the marker: nothing of this run is left to do."""
     marker = NewTopic(run_over_topic(topics), 1, settings.topic_replication)
+    admin = _admin(settings)  # kept: without it the request would be given up
     with contextlib.suppress(KafkaException):
-        for future in _admin(settings).create_topics([marker]).values():
+        for future in admin.create_topics([marker]).values():
             future.result(_TIMEOUT_SECONDS)
 
 

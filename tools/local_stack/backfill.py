@@ -30,6 +30,7 @@ from ohlc_core.service.local_runs import running_stacks
 from ohlc_core.service.settings import load
 
 _POLL_SECONDS = 0.2
+_GROUP_SECONDS = 60.0
 
 
 def run_backfill(settings: StackSettings, stop: StopRequest) -> int:
@@ -132,7 +133,8 @@ def _run(pipeline: Pipeline, topics: TopicNames, view: PlainView, stop: StopRequ
             exit_code=2 if code == 2 else 1,
         )
     pipeline.stop_services()
-    delete_run(pipeline.kafka, topics)
+    # A broker of the run's own is forgotten whole.
+    delete_run(pipeline.kafka, topics, 0 if pipeline.broker is not None else _GROUP_SECONDS)
     return code
 
 
