@@ -46,3 +46,11 @@ class LosableStore(FeatureStore, Protocol):
             StoreUnavailableError: it cannot be opened for now.
             StoreRejectedError: it cannot be opened.
         """
+
+
+@runtime_checkable
+class FeatureGroupStore(FeatureStore, Protocol):
+    """A store that keeps rows of feature groups beside the candles."""
+
+    def unmaintained_groups(self) -> list[str]:
+        """Return the stored feature groups whose rows this store does not keep in step."""

@@ -10,6 +10,7 @@ from loguru import logger
 from feature_writer import metrics
 from ohlc_core.errors import SettingsError
 from ohlc_core.service.runner import Runtime
+from ohlc_features.base import FeatureGroupStore, FeatureStore
 from ohlc_features.define.group import DefinitionError
 from ohlc_features.define.loading import DefinedGroup, load_definitions
 from ohlc_features.define.observer import Observer
@@ -56,6 +57,20 @@ class FeatureWatch:
             for name in each.group.features:
                 metrics.FEATURE_NULLS.labels(f"{each.group.name}.{name}")
         threading.Thread(target=self._look, name="features", daemon=True).start()
+
+    def note_unmaintained(self, store: FeatureStore) -> None:
+        """Warn of stored groups whose rows nobody keeps in step any more, and show them."""
+        if not isinstance(store, FeatureGroupStore):
+            return
+        names = store.unmaintained_groups()
+        self._runtime.status.works_on(unmaintained_feature_groups=names)
+        if names:
+            logger.warning(
+                "the store has rows of {}, which FEATURE_DEFINITIONS does not define: they are "
+                "not kept in step with the candles from here on; name their file, and run "
+                "features build for what is missed",
+                ", ".join(names),
+            )
 
     def observer(self) -> Observer:
         """Return what the store calls."""

@@ -54,6 +54,7 @@ def run(settings: WriterSettings, runtime: Runtime) -> None:
     try:
         if definitions:
             watch.start(definitions)
+        watch.note_unmaintained(opened)
         names = settings.topics
         ensure_topics(settings, names, [names.ohlc, names.ohlc_dlq], runtime.stop)
         stop_when_run_is_over(settings, names, runtime.stop)

@@ -99,7 +99,8 @@ class GroupReading:
             max_age: since the row's window ended. None: two intervals and the usual delivery time.
 
         Raises:
-            NotReadyError: the row is incomplete, older than ``max_age``, or there is none.
+            NotReadyError: the row is incomplete, older than ``max_age`` or than the newest candle
+                (no writer keeps the group in step), or there is none.
             StoreRejectedError: there is no such group.
         """
         found = find_group(self._source.definitions(), group)
@@ -108,7 +109,7 @@ class GroupReading:
         what = f"the newest {found.table} row of {exchange}:{product_id} {interval}"
         if row is None:
             raise NotReadyError(f"{what} is not there yet")
-        window_end_ms, values, complete = row
+        window_end_ms, values, complete, candle_end_ms = row
         if max_age is None:
             step = timedelta(microseconds=Interval.parse(interval).us)
             max_age = 2 * step + timedelta(milliseconds=self._delay_ms)
@@ -117,6 +118,11 @@ class GroupReading:
             raise NotReadyError(
                 f"{what} is {age.total_seconds():.0f} s old, more than "
                 f"{max_age.total_seconds():.0f} s (max_age)"
+            )
+        if candle_end_ms > window_end_ms:
+            raise NotReadyError(
+                f"{what} is older than the newest candle: the feature writer that runs does not "
+                "keep this group in step; set its FEATURE_DEFINITIONS, then run features build"
             )
         if not complete:
             raise NotReadyError(f"{what} is not complete: candles of its windows are missing")

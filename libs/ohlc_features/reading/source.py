@@ -34,11 +34,20 @@ class Span(NamedTuple):
 
 
 class LatestRow(NamedTuple):
-    """The newest row of a feature group: when its window ended, its values, whether complete."""
+    """The newest row of a feature group.
+
+    Attributes:
+        window_end_ms: when its window ended.
+        values: of the features, in the group's order.
+        complete: whether no candle of its windows was missing.
+        candle_end_ms: when the newest candle's window ended; later than the row's where no writer
+            keeps the group's rows in step.
+    """
 
     window_end_ms: int
     values: Sequence[float | None]
     complete: bool
+    candle_end_ms: int
 
 
 class CandleSource(Protocol):

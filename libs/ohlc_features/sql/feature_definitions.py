@@ -70,6 +70,8 @@ class FeatureDefinitions:
 
     def unmaintained(self, connection: Connection) -> list[str]:
         """Return the stored groups that the file does not define: their rows are not kept up."""
+        if not inspect(connection).has_table(self._table.name):
+            return []
         t = self._table.c
         known = connection.execute(select(t.feature_group, t.version).distinct())
         stored = {f"{group}_{version}" for group, version in known}

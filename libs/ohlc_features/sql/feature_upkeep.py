@@ -51,15 +51,17 @@ class FeatureUpkeep:
         self._is_sqlite = dialect.name == "sqlite"
         self._groups = groups
         self._state: tuple[int, int] | None = None
+        self.unmaintained: list[str] = []
 
     def prepare(self, connection: Connection) -> None:
-        """Create the groups' tables.
+        """Create the groups' tables, and note which stored groups are not kept up.
 
         Raises:
             DefinitionError: stored rows are of other code.
         """
         if self._groups:
             self.definitions.prepare(connection)
+        self.unmaintained = self.definitions.unmaintained(connection)
 
     def parts(self, candles: Sequence[Candle]) -> Iterator[Sequence[Candle]]:
         """Cut a batch so that each part touches a bounded number of rows."""

@@ -89,10 +89,16 @@ class Queries:
         return rows._replace(text=f"{rows.text} ORDER BY {', '.join(HISTORY_KEY)}")
 
     def latest_feature_row(self, group: StoredGroup, wanted: CandleRange) -> Query:
-        """The newest row of a feature group: window_end, its features, complete."""
-        columns = ", ".join(("window_end", *(each.feature for each in group.features), "complete"))
+        """The newest row of a feature group: window_end, its features, complete.
+
+        Then the end of the newest candle. One statement: a writer commits both together.
+        """
         whatever = wanted._replace(start_ms=None, end_ms=None, include_incomplete=True)
-        return self._from(f"{group.table}_latest", whatever, columns)
+        candle = self._rows(self._tables.latest, whatever, "max(window_end)")
+        names = ("window_end", *(each.feature for each in group.features), "complete")
+        columns = ", ".join((*names, f"({candle.text})"))
+        row = self._from(f"{group.table}_latest", whatever, columns)
+        return row._replace(values=candle.values + row.values)
 
     def definitions(self) -> Query:
         """The lines of ``feature_definitions``."""

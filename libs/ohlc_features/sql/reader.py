@@ -99,8 +99,9 @@ class LocalSource:
 
     def latest_feature_row(self, group: StoredGroup, wanted: CandleRange) -> LatestRow | None:
         """Return the newest row of the range's one product."""
-        for end, *values, complete in self._rows(self._queries.latest_feature_row(group, wanted)):
-            return LatestRow(int(end), values, bool(complete))
+        query = self._queries.latest_feature_row(group, wanted)
+        for end, *values, complete, candle_end in self._rows(query):
+            return LatestRow(int(end), values, bool(complete), int(candle_end or 0))
         return None
 
     def close(self) -> None:

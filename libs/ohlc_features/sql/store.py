@@ -123,6 +123,10 @@ class LocalStore:
         """Return whether the database's file was deleted or replaced since it was opened."""
         return self._database.is_lost()
 
+    def unmaintained_groups(self) -> list[str]:
+        """Return the stored feature groups whose rows this store does not keep in step."""
+        return self.features.unmaintained
+
     def reopen(self) -> None:
         """Create the database again where its file was deleted.
 

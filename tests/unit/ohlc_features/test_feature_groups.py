@@ -124,6 +124,19 @@ def test_vector_of_incomplete_row_is_not_served(url: str, file: Path) -> None:
         reader.vector("probe", "kraken", "BTC/USD", "1m")
 
 
+def test_vector_of_a_group_that_no_writer_keeps_up_is_not_served(
+    url: str, file: Path, reader: FeatureReader
+) -> None:
+    _write(url, None, [candle(20)])
+    age = timedelta(days=36_500)
+
+    with pytest.raises(NotReadyError, match="does not keep this group in step"):
+        reader.vector("probe", "kraken", "BTC/USD", "1m", max_age=age)
+
+    _write(url, file, [candle(20)])  # whatever a batch holds is evaluated, changed or not
+    assert reader.vector("probe", "kraken", "BTC/USD", "1m", max_age=age).values["close_again"]
+
+
 def test_vector_of_unknown_product_is_not_served(reader: FeatureReader) -> None:
     with pytest.raises(NotReadyError, match="not there yet"):
         reader.vector("probe", "kraken", "ETH/USD", "1m")
