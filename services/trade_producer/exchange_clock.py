@@ -76,10 +76,14 @@ class ExchangeClock:
         if offset_us > local_us + _MAX_LEAD_US:
             return False
         known_us = local_us if self._offset_us is None else self._offset_us
+        if needed == _CONSISTENT_REPORTS:
+            # A reported time that this machine's clock has passed is no jump, however fast it
+            # runs: a recording may be played faster than it happened.
+            known_us = max(known_us, local_us)
         if offset_us <= known_us + _TRUSTED_LEAD_US:
             self._doubted = 0
             return True
-        agrees = abs(offset_us - self._doubted_offset_us) <= _TRUSTED_LEAD_US
+        agrees = offset_us >= self._doubted_offset_us - _TRUSTED_LEAD_US
         self._doubted = self._doubted + 1 if self._doubted and agrees else 1
         self._doubted_offset_us = offset_us
         if self._doubted < needed:

@@ -50,7 +50,7 @@ YEAR_9000_US = 221_845_392_000 * S
 
 
 def test_clock_ignores_one_report_from_the_future_and_follows_three() -> None:
-    clock = ExchangeClock(provides_server_time=True)
+    clock = ExchangeClock(provides_server_time=True, local_offset_us=lambda: 90 * S)
     clock.reported(100 * S, 10 * S)
     clock.reported(4_000 * S, 11 * S)
     clock.reported(102 * S, 12 * S)
@@ -58,6 +58,20 @@ def test_clock_ignores_one_report_from_the_future_and_follows_three() -> None:
     for second in range(3):
         clock.reported((4_000 + second) * S, (13 + second) * S)
     assert clock.certain_us(15 * S) == 4_002 * S
+
+
+def test_clock_follows_reports_of_a_recording_played_at_high_speed() -> None:
+    clock = ExchangeClock(provides_server_time=True, local_offset_us=lambda: 1_000_000 * S)
+    for second in range(5):
+        clock.reported(600 * second * S, second * S)
+        assert clock.certain_us(second * S) == 600 * second * S
+
+
+def test_clock_follows_reports_that_run_ahead_of_this_machine() -> None:
+    clock = ExchangeClock(provides_server_time=True, local_offset_us=lambda: 0)
+    for second in range(1, 4):
+        clock.reported(600 * second * S, second * S)
+    assert clock.certain_us(3 * S) == 1_800 * S
 
 
 def test_clock_never_believes_a_time_a_day_ahead_of_this_machine() -> None:
