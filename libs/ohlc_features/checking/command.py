@@ -16,6 +16,7 @@ from ohlc_features.checking.source import (
     functions_with_loops,
     native_names,
 )
+from ohlc_features.checking.store_proof import store_problem
 from ohlc_features.define.loading import DefinedGroup, load_definitions
 
 #: Fresh processes differ in hash seed, time zone and the order of rows.
@@ -76,6 +77,9 @@ def check_definitions(path: Path, progress: Callable[[str], None] = lambda _text
             problems += _problems(defined, interval, seen)
     progress("fresh processes")
     problems += _fresh_processes(path, groups)
+    if not problems:
+        # Last: what it finds is better said by a check above.
+        problems += _through_the_store(groups, progress)
     return Report(features, list(dict.fromkeys(problems)))
 
 
@@ -100,6 +104,18 @@ def _problems(defined: DefinedGroup, interval: str, seen: dict[str, Behaviour]) 
         for name, what in seen.items()
         for rule, text in what.problems
     ]
+
+
+def _through_the_store(
+    groups: list[DefinedGroup], progress: Callable[[str], None]
+) -> list[Problem]:
+    problems = []
+    for defined in groups:
+        for interval in defined.group.intervals:
+            progress(f"{defined.group.table} {interval} through the store")
+            if text := store_problem(defined, interval):
+                problems.append(Problem(f"{defined.group.table} {interval}", "store", text))
+    return problems
 
 
 def _fresh_processes(path: Path, groups: list[DefinedGroup]) -> list[Problem]:

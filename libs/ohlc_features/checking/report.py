@@ -57,5 +57,6 @@ def _print(report: Report, path: Path) -> None:
     else:
         console.print(
             f"{path.name}: {count} features hold: no look-ahead, no clock, no order, windows long "
-            "enough, the same bytes in fresh processes"
+            "enough, the same bytes in fresh processes and through batches, corrections, gaps and "
+            "restarts of a real store"
         )

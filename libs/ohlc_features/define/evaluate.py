@@ -187,6 +187,7 @@ class Evaluator:
                 if error:
                     errors.setdefault(name, error)
             result[~np.isfinite(result)] = np.nan
+            result += 0.0  # SQLite keeps no negative zero: a row read back has the same bytes
             undefined[name] = int((whole & np.isnan(result)).sum())
             complete &= whole
             values[name] = result

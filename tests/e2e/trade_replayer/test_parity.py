@@ -12,11 +12,11 @@ import pytest
 from sqlalchemy import create_engine
 
 from exchange_simulator.faults.schedule import random_orders
+from ohlc_features.checking.brute_force import stored_features
 from ohlc_features.define.loading import load_definitions
 from ohlc_features.schema import FeatureRow
 from support.consumer_groups import wait_for_no_lag
 from support.feature_db import stored_rows
-from support.feature_rows_model import stored_features
 from support.kafka import OwnBroker
 from support.processes import Processes
 from support.simulator import ControlClient, start_simulator_process

@@ -142,3 +142,15 @@ def test_exception_of_one_row_leaves_the_others_alone() -> None:
     assert rows.undefined["fussy"] == int(empty.sum())
     assert rows.errors["fussy"] == "RuntimeError: no volume here"
     assert rows.complete.all()
+
+
+def test_negative_zero_is_zero_because_stores_keep_no_other() -> None:
+    signed = FeatureGroup("signed", intervals=["1m"])
+
+    @signed.feature(window=1)
+    def zero(c: Candles) -> Value:
+        return -0.0 * c.close[-1]
+
+    rows = Evaluator(signed).rows([("BTC/USD", ends(_COUNT)[-3:])], "1m", _tables(1, ()))
+
+    assert rows.values["zero"].tobytes() == np.zeros(3).tobytes()

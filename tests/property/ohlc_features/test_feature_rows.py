@@ -10,12 +10,17 @@ from hypothesis import strategies as st
 from sqlalchemy import create_engine
 
 from ohlc_core.domain.candle import Candle
+from ohlc_features.checking.brute_force import (
+    computed_features,
+    newest,
+    stored_candles,
+    stored_features,
+)
 from ohlc_features.define import Candles, FeatureGroup, Value, ta
 from ohlc_features.define.loading import DefinedGroup
 from ohlc_features.sql import stored_candles as stored_candles_module
 from ohlc_features.sql.store import LocalStore
 from support.candle_records import candle
-from support.feature_rows_model import computed_features, newest, stored_candles, stored_features
 
 group = FeatureGroup("probe", intervals=["1m", "5m"])
 

@@ -7,13 +7,18 @@ import pytest
 from sqlalchemy import create_engine
 
 from ohlc_core.domain.candle import Candle
+from ohlc_features.checking.brute_force import (
+    computed_features,
+    newest,
+    stored_candles,
+    stored_features,
+)
 from ohlc_features.define import Candles, FeatureGroup, Value, ta
 from ohlc_features.define.loading import DefinedGroup
 from ohlc_features.errors import StoreUnavailableError
 from ohlc_features.sql.store import LocalStore
 from ohlc_features.sql.url import store_url
 from support.candle_records import candle
-from support.feature_rows_model import computed_features, newest, stored_candles, stored_features
 from support.postgres import PostgresServer, postgres_server
 
 pytestmark = pytest.mark.service

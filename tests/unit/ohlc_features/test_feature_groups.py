@@ -11,6 +11,7 @@ from sqlalchemy import create_engine, text
 
 from ohlc_core.domain.candle import Candle
 from ohlc_core.service.settings import load
+from ohlc_features.checking.brute_force import computed_features, stored_candles, stored_features
 from ohlc_features.command import main
 from ohlc_features.define import DefinitionError
 from ohlc_features.define.loading import DefinedGroup, load_definitions
@@ -21,7 +22,6 @@ from ohlc_features.row_check import RowCheck, check_rows
 from ohlc_features.settings import FeatureStoreSettings
 from ohlc_features.sql.store import LocalStore
 from support.candle_records import MONDAY_MS, candle
-from support.feature_rows_model import computed_features, stored_candles, stored_features
 
 DEFINITIONS = """
 from ohlc_features.define import FeatureGroup, ta

@@ -5,6 +5,9 @@ from pathlib import Path
 import pytest
 
 from ohlc_features.checking.command import Report, check_definitions
+from ohlc_features.checking.store_proof import store_problem
+from ohlc_features.define import touched
+from ohlc_features.define.loading import load_definitions
 
 _SHIPPED = Path(__file__).resolve().parents[4] / "features" / "momentum.py"
 
@@ -158,6 +161,22 @@ def f(c):
         "error",
     ),
 }
+
+
+def test_number_that_depends_on_what_else_is_stored_is_found_in_the_store(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "definitions.py"
+    path.write_text(
+        _HEAD + "@group.feature(window=3)\ndef f(c):\n    return c.close[-1]\n", "utf-8"
+    )
+    (defined,) = load_definitions(path)
+    assert store_problem(defined, "1m") == ""
+
+    # An evaluation that misses what a late candle changes.
+    monkeypatch.setattr(touched, "_span", lambda each, _: touched.Span(each.end_ms, each.end_ms))
+
+    assert "stored rows are not what their candles alone give" in store_problem(defined, "1m")
 
 
 @pytest.mark.parametrize(("body", "rule"), BAD.values(), ids=BAD.keys())

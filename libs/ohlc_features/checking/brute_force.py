@@ -1,4 +1,7 @@
-"""Feature rows by brute force: each row alone, from a dictionary of the stored candles."""
+"""Feature rows by brute force: each row alone, from a dictionary of the stored candles.
+
+Independent of the evaluator and of the store's bookkeeping, so that it can prove both.
+"""
 
 import math
 from collections.abc import Iterable
@@ -34,7 +37,7 @@ def stored_features(engine: Engine, table: str) -> dict[Key, tuple[object, ...]]
     with engine.connect() as connection:
         result = connection.execute(text(f"SELECT * FROM {table}"))
         names = list(result.keys())
-        found = {}
+        found: dict[Key, tuple[object, ...]] = {}
         for row in result:
             values = dict(zip(names, row, strict=True))
             key = (
@@ -102,7 +105,7 @@ def _value(feature: Feature, windows: list[list[Any]]) -> float | None:
             number = float(as_numbers(feature.function(*arguments), 1)[0])
         except Exception:
             return None
-    return number if math.isfinite(number) else None
+    return number + 0.0 if math.isfinite(number) else None  # -0.0 is stored as 0.0
 
 
 def _bytes(value: float | None) -> bytes | None:
