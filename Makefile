@@ -119,9 +119,13 @@ bench-latency: $(VENV)/.dev ## from the trade that closes a window to its candle
 bench-producer: $(VENV)/.dev ## the producer against its bare parts, and 5,000 trades/s for a minute
 	@$(BIN)/python benchmarks/producer.py $$ARGS
 
-.PHONY: bench-producer-restart
-bench-producer-restart: $(VENV)/.dev ## from the producer's start after SIGKILL to its next append, in s
-	@$(BIN)/python benchmarks/producer_restart.py $(ARGS)
+.PHONY: bench-restart
+bench-restart: $(VENV)/.dev ## from a service's SIGKILL to the next candle in the store, in s
+	@$(BIN)/python benchmarks/restart.py $(ARGS)
+
+.PHONY: bench-freshness
+bench-freshness: $(VENV)/.dev ## how soon rows are in the store, and where the time goes, in ms
+	@$(BIN)/python benchmarks/freshness.py $(ARGS)
 
 # Rivals have dependencies of their own, which must not meet ours.
 $(VENV_BENCH)/.done: requirements/bench.txt
