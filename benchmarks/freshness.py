@@ -12,6 +12,9 @@ that read what the services read, on the same clock as the exchange's:
 - trade to row: from the event time of the trade that closes a window to its row being readable
 - beyond grace: from window end + GRACE_MS to the row being readable: the sum of all of them
 
+With ``--withhold`` the exchange never shows three trades of one product, also not by REST; its rows
+and those of the others are then shown apart.
+
 Run: ``python benchmarks/freshness.py [--seconds 30] [--products 4] [--rates 10 1000 5000]``
 """
 
@@ -21,7 +24,7 @@ import statistics
 import tempfile
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -33,6 +36,8 @@ from live_pipeline import LivePipeline, live_pipeline
 GRACE_US = 1_000_000
 INTERVAL_US = 1_000_000
 _WARM_SECONDS = 8.0
+# The exchange starts before the pipeline: by then that is warm, and the wait still fits.
+_WITHHOLD_SECONDS = 35
 
 Window = tuple[str, int]
 
@@ -183,11 +188,29 @@ def table(seen: Observer, from_us: int, until_us: int) -> dict[str, list[float]]
     return waits
 
 
-def measure(rate: float, products: int, seconds: float) -> None:
+def beyond_grace(
+    seen: Observer, products: Sequence[str], from_us: int, until_us: int
+) -> list[float]:
+    """Return the waits of some products' rows in ms."""
+    return [
+        (in_store - end_us - GRACE_US) / 1e3
+        for (product, end_us), in_store in seen.in_store.items()
+        if product in products and from_us <= end_us + GRACE_US < until_us
+    ]
+
+
+def withheld(product: str, rate: float) -> str:
+    """Return the simulator's fault, some time after the pipeline has warmed up."""
+    skip = {"fault": "skip", "trades": 3, "product": product, "withhold": True}
+    return json.dumps({"fault": skip, "at_trades": int(rate * _WITHHOLD_SECONDS)})
+
+
+def measure(rate: float, products: int, seconds: float, *, withholds: bool) -> None:
     """Run a pipeline and print its table."""
+    faults = withheld("P0000/USD", rate) if withholds else ""
     with (
         tempfile.TemporaryDirectory() as folder,
-        live_pipeline(Path(folder), products, rate) as pipeline,
+        live_pipeline(Path(folder), products, rate, faults) as pipeline,
     ):
         seen = Observer(pipeline)
         time.sleep(_WARM_SECONDS)
@@ -196,9 +219,18 @@ def measure(rate: float, products: int, seconds: float) -> None:
         until_us = now_us()
         time.sleep(2 * (GRACE_US + INTERVAL_US) / 1e6)
         seen.stop()
+        gaps = [line for line in pipeline.log("producer").splitlines() if "retrieved" in line]
     print(f"\n{rate:g} trades/s, {products} products, {seconds:g} s; ms", flush=True)
     print(f"  {'':20} {'count':>7} {'p50':>8} {'p90':>8} {'p99':>8} {'max':>8}")
-    for name, waits in table(seen, from_us, until_us).items():
+    waits_by_name = table(seen, from_us, until_us)
+    if withholds:
+        waiting = pipeline.products[:1]
+        waits_by_name = {
+            "others' beyond grace": beyond_grace(seen, pipeline.products[1:], from_us, until_us),
+            "its own beyond grace": beyond_grace(seen, waiting, from_us, until_us),
+        }
+        print("\n".join(gaps) or "  no trades were withheld")
+    for name, waits in waits_by_name.items():
         if len(waits) < 2:
             print(f"  {name:20} {len(waits):7}")
             continue
@@ -213,9 +245,10 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=30)
     parser.add_argument("--products", type=int, default=4)
     parser.add_argument("--rates", type=float, nargs="+", default=[10, 1_000, 5_000])
+    parser.add_argument("--withhold", action="store_true")
     arguments = parser.parse_args()
     for rate in arguments.rates:
-        measure(rate, arguments.products, arguments.seconds)
+        measure(rate, arguments.products, arguments.seconds, withholds=arguments.withhold)
 
 
 if __name__ == "__main__":

@@ -33,13 +33,18 @@ class LivePipeline:
         products: their names.
     """
 
-    def __init__(self, folder: Path, broker_address: str, products: int, rate: float) -> None:
+    def __init__(
+        self, folder: Path, broker_address: str, products: int, rate: float, faults: str
+    ) -> None:
         self.broker_address = broker_address
         self.products = [f"P{number:04}/USD" for number in range(products)]
         self._folder = folder
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         names = ",".join(self.products)
         self._env = {"PRODUCT_IDS": names, "SIMULATOR_RATE": str(rate), "SIMULATOR_HISTORY": "10s"}
+        if faults:
+            (folder / "faults.json").write_text(faults)
+            self._env["SIMULATOR_FAULTS"] = str(folder / "faults.json")
         self._start("exchange-simulator")
         self.websocket_url = self._simulator_url()
         self._env = {
@@ -121,10 +126,19 @@ def newest_stored_ms(pipeline: LivePipeline) -> int:
 
 
 @contextmanager
-def live_pipeline(folder: Path, products: int, rate: float) -> Iterator[LivePipeline]:
-    """Run a pipeline whose store holds its first rows already."""
+def live_pipeline(
+    folder: Path, products: int, rate: float, faults: str = ""
+) -> Iterator[LivePipeline]:
+    """Run a pipeline whose store holds its first rows already.
+
+    Args:
+        folder: where everything it keeps goes.
+        products: how many.
+        rate: trades a second, of all of them.
+        faults: the simulator's, in JSON.
+    """
     with start_broker("kafka", folder / "broker") as broker:
-        pipeline = LivePipeline(folder, broker.address, products, rate)
+        pipeline = LivePipeline(folder, broker.address, products, rate, faults)
         try:
             yield pipeline
         finally:

@@ -14,7 +14,7 @@ from trade_producer.metrics import Metrics
 from trade_producer.product_flow import Patience, ProductFlow
 from trade_producer.settings import ProducerSettings
 from trade_producer.shared_ids import SharedIdStream
-from trade_producer.watermarks import Watermarks
+from trade_producer.watermarks import Watermarks, WindowEnds
 
 _MIN_BUFFERED = 1_000
 
@@ -44,6 +44,12 @@ def make_feed(settings: ProducerSettings, adapter: ExchangeAdapter, inbox: Inbox
         backoff_seconds=settings.connect_backoff_seconds,
         max_age_seconds=settings.max_connection_age_seconds or adapter.max_connection_age_seconds,
     )
+
+
+def make_window_ends(settings: ProducerSettings) -> WindowEnds:
+    """Return what notices that windows are to be closed."""
+    intervals = [Interval.parse(text) for text in settings.ohlc_intervals]
+    return WindowEnds(intervals, settings.grace_ms * 1_000)
 
 
 def make_flows(settings: ProducerSettings, adapter: ExchangeAdapter) -> dict[str, ProductFlow]:

@@ -151,6 +151,15 @@ class Feed:
             return self._promote()
         return []
 
+    def ask_time(self, now: float) -> None:
+        """Ask the exchange for a frame with its time at once, instead of within a second."""
+        if self._primary is not None and self._primary.opened is not None:
+            self._ping(self._primary, now)
+
+    def _ping(self, link: _Link, now: float) -> None:
+        link.pinged = now
+        link.connection.send(self._adapter.ping_frame())
+
     def _open(self, now: float) -> _Link | None:
         wait = self._limit.wait_seconds(now)
         if wait > 0:
@@ -198,8 +207,7 @@ class Feed:
             link.connection.drop()
             link.opened = now
         elif now - link.pinged >= _PING_SECONDS:
-            link.pinged = now
-            link.connection.send(self._adapter.ping_frame())
+            self._ping(link, now)
         if link.acknowledged is not None and now - link.acknowledged > _STABLE_SECONDS:
             self._backoff.succeeded()
 

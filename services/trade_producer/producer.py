@@ -29,7 +29,7 @@ from ohlc_exchanges.base import (
 )
 from trade_producer.connection import Closed, FrameArrived, Inbox, Opened, monotonic_us
 from trade_producer.exchange_clock import ExchangeClock
-from trade_producer.factory import make_feed, make_fetcher, make_flows
+from trade_producer.factory import make_feed, make_fetcher, make_flows, make_window_ends
 from trade_producer.feed import FeedEvent, Lost
 from trade_producer.gap_filler import FillEnded, GapFiller, PageRead, ProductUnknown
 from trade_producer.metrics import Metrics
@@ -90,6 +90,8 @@ class LiveProducer:
         self._clock = ExchangeClock(provides_server_time=adapter.tells_time)
         self._planner = StartPlanner(settings, adapter, self._clock, self._fetch)
         self._flows = make_flows(settings, adapter)
+        self._window_ends = make_window_ends(settings)
+        self._awaits_time = False
         self._monitoring = Monitoring(runtime, metrics, settings)
         self._heard_us = 0
         self._tails: Tails = {}
@@ -126,7 +128,7 @@ class LiveProducer:
     # --- the loop -----------------------------------------------------------------------------
 
     def _step(self) -> None:
-        for event in self._inbox.take(_TAKE_SECONDS):
+        for event in self._inbox.take(self._ask_time_when_due()):
             if isinstance(event, FrameArrived | Opened | Closed):
                 for feed_event in self._feed.handle(event, time.monotonic()):
                     self._take(feed_event)
@@ -139,6 +141,16 @@ class LiveProducer:
         if (now := time.monotonic()) >= self._next_tick:
             self._next_tick = now + _TICK_SECONDS
             self._tick(now)
+
+    def _ask_time_when_due(self) -> float:
+        """Ask for the exchange's time where windows end; return how long to wait for events."""
+        exchange_us = self._clock.estimate_us(monotonic_us())
+        if exchange_us is None:
+            return _TAKE_SECONDS
+        if self._window_ends.have_passed(exchange_us):
+            self._feed.ask_time(time.monotonic())
+            self._awaits_time = True
+        return min(_TAKE_SECONDS, self._window_ends.seconds_left(exchange_us))
 
     def _tick(self, now: float) -> None:
         for feed_event in self._feed.tick(now):
@@ -174,6 +186,9 @@ class LiveProducer:
         elif isinstance(event, Alive):
             if event.exchange_time_us is not None:
                 self._clock.reported(event.exchange_time_us, received_us)
+                if self._awaits_time:
+                    # Its answer lets the windows of quiet products be closed.
+                    self._awaits_time, self._next_tick = False, 0.0
         else:
             self._take_notice(event)
 

@@ -52,3 +52,31 @@ class Watermarks:
         boundary = max(interval.window_start(passed) for interval in self._intervals)
         watermark = boundary + self._grace_us
         return watermark if watermark > self._reached_us else None
+
+
+class WindowEnds:
+    """Notices when some window's end and the grace period have passed, each time once.
+
+    Args:
+        intervals: the candles' intervals.
+        grace_us: how long after a window's end the aggregator waits.
+    """
+
+    def __init__(self, intervals: Sequence[Interval], grace_us: int) -> None:
+        self._intervals = tuple(intervals)
+        self._grace_us = grace_us
+        self._due_us = 0
+
+    def have_passed(self, exchange_us: int) -> bool:
+        """Return whether another window is to be closed at this exchange's time."""
+        if exchange_us < self._due_us:
+            return False
+        passed = exchange_us - self._grace_us
+        self._due_us = self._grace_us + min(
+            each.window_start(passed) + each.us for each in self._intervals
+        )
+        return True
+
+    def seconds_left(self, exchange_us: int) -> float:
+        """Return how long it takes until the next one is, at 0 at least."""
+        return max(0.0, (self._due_us - exchange_us) / 1e6)

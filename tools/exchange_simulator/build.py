@@ -74,6 +74,10 @@ def _generated(
         listings.append(Listing(character(name).product, trades))
     market = _market(settings, listings)
     market.make_history(start_ns)
+    if settings.start_ns is None and not lead_ns:
+        # Making history took a while, by which the clock would be late for ever.
+        start_ns = wall_ns()
+        market.make_history(start_ns)
     return market, SimulatedClock(start_ns, settings.speed, monotonic_ns, ceiling_ns=wall_ns)
 
 

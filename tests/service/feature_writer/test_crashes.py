@@ -160,9 +160,8 @@ def test_store_deleted_under_a_stopped_writer_is_made_anew(pipeline: WriterPipel
 
 def test_store_survives_a_reader_that_reads_all_the_time(pipeline: WriterPipeline) -> None:
     candles = _revised_candles(random.Random(8), products=10, windows=200)
-    writer = pipeline.writer(WRITE_BATCH_SIZE="100")
-    wait_until(pipeline.path.exists, 30, "the store to be opened")
-    pipeline.produce(*candles)
+    writer = pipeline.writer(WRITE_BATCH_SIZE="20")
+    writer.wait_for_log("writing ")  # the store is open by then
     reads = 0
     with closing(sqlite3.connect(pipeline.path, timeout=30)) as reader:
 
@@ -180,9 +179,12 @@ def test_store_survives_a_reader_that_reads_all_the_time(pipeline: WriterPipelin
             assert lost == (0,)
             return bool(count[0] == len(expected_rows(candles).history))
 
-        writer.wait_for_log("writing ")
+        for first in range(0, len(candles), 200):
+            # Another read lies between any two parts, however fast the writer is.
+            pipeline.produce(*candles[first : first + 200])
+            newest_is_in_the_history()
         wait_until(newest_is_in_the_history, 60, "all rows", every=0.001)
-    assert reads > 10
+    assert reads > len(candles) / 200
     assert stored_rows(pipeline.path) == expected_rows(candles)
 
 

@@ -278,3 +278,13 @@ def test_frame_nested_too_deep_is_malformed_and_ends_nothing() -> None:
     assert [type(event.event).__name__ for event in events if isinstance(event, Heard)] == [
         "Malformed"
     ]
+
+
+def test_exchange_is_asked_for_its_time_at_once() -> None:
+    world = World()
+    world.feed.ask_time(world.now)  # no connection yet
+    world.connect()
+    world.tick(0.4)
+    world.feed.ask_time(world.now)
+    world.tick(0.7)
+    assert world.connections[0].sent == [Kraken().ping_frame()], "the next one is a second later"

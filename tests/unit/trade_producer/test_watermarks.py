@@ -1,7 +1,7 @@
 """A quiet product's windows close by a watermark at their end plus grace, and by no other."""
 
 from ohlc_core.domain.interval import Interval
-from trade_producer.watermarks import Watermarks
+from trade_producer.watermarks import Watermarks, WindowEnds
 
 S = 1_000_000
 MINUTE = 60 * S
@@ -69,3 +69,15 @@ def test_sign_of_life_needs_no_boundary_and_closes_no_window_early() -> None:
     assert watermarks.due_us(130_000_000) is None
     assert watermarks.now_us(130_000_000) == 129_000_000
     assert watermarks.now_us(120_500_000) is None
+
+
+def test_each_window_end_passes_once_and_after_the_grace() -> None:
+    ends = WindowEnds([Interval.parse("1m"), Interval.parse("90s")], S)
+    assert ends.have_passed(MINUTE)  # nothing is known of the time before
+    assert not ends.have_passed(MINUTE + S - 1)
+    assert ends.seconds_left(MINUTE + S // 2) == 0.5
+    assert ends.have_passed(MINUTE + S)
+    assert not ends.have_passed(MINUTE + S)
+    assert ends.seconds_left(MINUTE + S) == 30.0
+    assert ends.have_passed(MINUTE + 31 * S)
+    assert ends.seconds_left(2 * MINUTE + 2 * S) == 0.0
