@@ -8,7 +8,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 
 from local_stack.brokers import LocalBroker
 from ohlc_core.messages.topics import TopicNames
-from support.kafka import OwnBroker
+from support.kafka import OwnBroker, read_topic
 from support.processes import Processes
 from support.simulator import start_simulator
 from support.wait import wait_until
@@ -64,8 +64,8 @@ def test_producer_stops_in_time_while_the_broker_stands_still(
             },
         )
         simulator.control.wait_subscribed("BTC/USD")
-        before = simulator.control.state()["live_trades"]
-        wait_until(lambda: simulator.control.state()["live_trades"] > before + 50, 30.0)
+        topic = unique_topics.trades
+        wait_until(lambda: read_topic(broker.address, topic), 30.0, "the first append")
         broker.pause()
         before = simulator.control.state()["live_trades"]
         wait_until(lambda: simulator.control.state()["live_trades"] > before + 50, 30.0)
