@@ -129,16 +129,20 @@ class RecordReader:
         limit = self._now_us() + self._max_ahead_us
         columns = scaled_columns(record)
         output = None if columns is None else product.on_columns(columns, limit)
-        if output is None:
-            output = product.on_trades(trades_of(record), limit)
-        self._note_trades(product.key, record.timestamps_us)
+        if columns is not None and output is not None:
+            first_us, last_us = columns.first_us, columns.last_us
+        else:
+            trades = trades_of(record)
+            output = product.on_trades(trades, limit)
+            first_us, last_us = trades[0].timestamp_us, trades[-1].timestamp_us
+        self._note_trades(product.key, len(record.sides), first_us, last_us)
         return output
 
-    def _note_trades(self, key: ProductKey, times: list[int]) -> None:
-        self._counts.trades += len(times)
+    def _note_trades(self, key: ProductKey, count: int, first_us: int, last_us: int) -> None:
+        self._counts.trades += count
         counts = self._counts.product(key)
-        counts.last_trade_us = max(counts.last_trade_us, times[-1])
-        self.gaps.trade(key, times[0])
+        counts.last_trade_us = max(counts.last_trade_us, last_us)
+        self.gaps.trade(key, first_us)
 
     def _reject(self, record: TopicRecord, rejected: Rejected, place: Place) -> Outgoing:
         trade = rejected.trade

@@ -5,7 +5,6 @@ between checkpoints lies in a `StateStore`. The outcome depends only on the orde
 never on how trades are batched, on time, or on restarts.
 """
 
-from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from decimal import localcontext
 from typing import NamedTuple
@@ -168,8 +167,8 @@ class ProductCandles:
         if not (
             self._state.coverage.is_settled
             and columns.times_ascend()
-            and columns.times[-1] <= not_after_us
-            and not self._windows.is_late(columns.times[0])
+            and columns.last_us <= not_after_us
+            and not self._windows.is_late(columns.first_us)
         ):
             return None
         dense = columns.dense
@@ -180,7 +179,7 @@ class ProductCandles:
             ascending = self._seen.are_new_and_ascending(columns.ids)
             if not ascending and not self._seen.are_new(columns.ids):
                 return None
-        spans = self._spans(columns.times)
+        spans = columns.spans(self._rules.base_us)
         try:
             segments = columns.segments(spans, ascending_ids=ascending, sequential=self._sequential)
             if not columns.are_plainly_valid(segments):
@@ -189,22 +188,9 @@ class ProductCandles:
             return None
         return _InOrder(columns, dense, spans, segments)
 
-    def _spans(self, times: Sequence[int]) -> list[Span]:
-        """Cut ascending times where windows may end; return [begin, end) positions."""
-        base_us, count = self._rules.base_us, len(times)
-        spans = []
-        begin = 0
-        while begin < count:
-            base_end = times[begin] - times[begin] % base_us + base_us
-            end = count if times[-1] < base_end else bisect_left(times, base_end, begin)
-            spans.append((begin, end))
-            begin = end
-        return spans
-
     def _count(self, trades: _InOrder) -> Steps:
         columns, dense, spans, segments = trades
-        for (begin, end), segment in zip(spans, segments, strict=True):
-            first_us, last_us = columns.times[begin], columns.times[end - 1]
+        for (begin, end, first_us, last_us), segment in zip(spans, segments, strict=True):
             self._windows.add(first_us, segment)
             if dense is None:
                 self._seen.add(columns.ids[begin:end], first_us)

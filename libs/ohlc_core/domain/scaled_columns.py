@@ -40,7 +40,7 @@ class ScaledColumns:
     Args:
         ids: of the trades, in the order of arrival; a range where each is its predecessor plus
             one, in canonical text.
-        prices: above zero.
+        prices: not negative.
         quantities: not negative.
         sides: a letter per trade: b, s or -.
         times: event times, microseconds.
@@ -52,9 +52,10 @@ class ScaledColumns:
         prices: Scaled,
         quantities: Scaled,
         sides: str,
-        times: list[int],
+        times: Integers,
     ) -> None:
-        self.times = times
+        self.first_us, self.last_us = int(times[0]), int(times[-1])
+        self._times = times
         self.dense = ids if isinstance(ids, range) else None
         self._ids = None if isinstance(ids, range) else ids
         self._prices = prices
@@ -70,11 +71,26 @@ class ScaledColumns:
 
     def times_ascend(self) -> bool:
         """Return whether no trade is older than the one before it."""
-        return self.times == sorted(self.times)
+        times = self._times
+        return bool((times[1:] >= times[:-1]).all())
 
-    def are_plainly_valid(self, _segments: Sequence[Segment]) -> bool:
-        """Return whether every trade is acceptable. Needs ascending times."""
-        return self.times[0] > 0 and self.times[-1] < TIME_LIMIT
+    def spans(self, base_us: int) -> list[Span]:
+        """Cut trades of ascending times at every multiple of base_us that lies between them."""
+        times, count = self._times, len(self._times)
+        if self.first_us // base_us == self.last_us // base_us:
+            return [Span(0, count, self.first_us, self.last_us)]
+        windows = times // base_us
+        begins = (np.flatnonzero(windows[1:] != windows[:-1]) + 1).tolist()
+        borders = pairwise((0, *begins, count))
+        return [Span(begin, end, int(times[begin]), int(times[end - 1])) for begin, end in borders]
+
+    def are_plainly_valid(self, segments: Sequence[Segment]) -> bool:
+        """Return whether every trade is acceptable. Needs ascending times, and their segments."""
+        return (
+            self.first_us > 0
+            and self.last_us < TIME_LIMIT
+            and all(segment.low > 0 for segment in segments)
+        )
 
     def segments(
         self, spans: Sequence[Span], *, ascending_ids: bool, sequential: bool
@@ -86,7 +102,7 @@ class ScaledColumns:
             ascending_ids: the ids are known to be in the exchange's order already.
             sequential: whether the exchange's ids order its trades.
         """
-        begins = [begin for begin, _ in spans]
+        begins = [span.begin for span in spans]
         prices, quantities = self._prices.values, self._quantities.values
         bought = quantities * (np.frombuffer(self._sides.encode(), np.uint8) == ord("b"))
         price_places, places = self._prices.decimals, self._quantities.decimals
@@ -100,7 +116,7 @@ class ScaledColumns:
             strict=True,
         )
         segments = []
-        for (begin, end), volume, price_quantity, buys, high, low in sums:
+        for (begin, end, _, _), volume, price_quantity, buys, high, low in sums:
             first, last = begin, end - 1
             if not ascending_ids:
                 first, last = self._ends(begin, end, sequential=sequential)
@@ -132,7 +148,7 @@ class ScaledColumns:
         return min(positions, key=key), max(positions, key=key)
 
     def _key(self, position: int, *, sequential: bool) -> OrderKey:
-        return order_key(self._id(position), self.times[position], sequential=sequential)
+        return order_key(self._id(position), int(self._times[position]), sequential=sequential)
 
     def _id(self, position: int) -> str:
         return self.ids[position] if self.dense is None else str(self.dense[position])

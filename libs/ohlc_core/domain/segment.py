@@ -4,6 +4,7 @@ Working on columns keeps the per-trade cost inside the interpreter's C loops; a 
 column of one, so there is one code path for all.
 """
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from decimal import Decimal
 from operator import mul
@@ -16,7 +17,21 @@ from ohlc_core.domain.trade import Trade
 #: Event times are below it, microseconds.
 TIME_LIMIT = 1 << 53
 
-Span = tuple[int, int]
+
+class Span(NamedTuple):
+    """Trades in ascending order of time that fall into the same window of every interval.
+
+    Attributes:
+        begin: position of the first trade.
+        end: position behind the last trade.
+        first_us: event time of the first trade.
+        last_us: event time of the last trade.
+    """
+
+    begin: int
+    end: int
+    first_us: int
+    last_us: int
 
 
 class Segment(NamedTuple):
@@ -40,13 +55,14 @@ class Columns(Protocol):
     """The columns of some trades of one product, in their order of arrival.
 
     Attributes:
-        times: event times, microseconds.
-        ids: the exchange's.
         dense: the ids as numbers, where it is known that each is its predecessor plus one.
+        first_us: event time of the first trade, microseconds.
+        last_us: event time of the last trade, microseconds.
     """
 
-    times: list[int]
     dense: range | None
+    first_us: int
+    last_us: int
 
     @property
     def ids(self) -> Sequence[str]:
@@ -54,6 +70,9 @@ class Columns(Protocol):
 
     def times_ascend(self) -> bool:
         """Return whether no trade is older than the one before it."""
+
+    def spans(self, base_us: int) -> list[Span]:
+        """Cut trades of ascending times at every multiple of base_us that lies between them."""
 
     def are_plainly_valid(self, segments: Sequence[Segment]) -> bool:
         """Return, cheaply, whether every trade is acceptable; False means: look at each of them."""
@@ -67,11 +86,21 @@ class Columns(Protocol):
 class DecimalColumns:
     """Columns of decimals: exact for whatever a number may be."""
 
-    __slots__ = ("dense", "ids", "prices", "quantities", "sides", "times")
+    __slots__ = (
+        "dense",
+        "first_us",
+        "ids",
+        "last_us",
+        "prices",
+        "quantities",
+        "sides",
+        "times",
+    )
 
     def __init__(self, trades: Sequence[Trade]) -> None:
         self.dense: range | None = None
         self.times = [trade.timestamp_us for trade in trades]
+        self.first_us, self.last_us = self.times[0], self.times[-1]
         self.ids = [trade.trade_id for trade in trades]
         self.prices = [trade.price for trade in trades]
         self.quantities = [trade.quantity for trade in trades]
@@ -81,6 +110,18 @@ class DecimalColumns:
         """Return whether no trade is older than the one before it."""
         return self.times == sorted(self.times)
 
+    def spans(self, base_us: int) -> list[Span]:
+        """Cut trades of ascending times at every multiple of base_us that lies between them."""
+        times, count = self.times, len(self.times)
+        spans = []
+        begin = 0
+        while begin < count:
+            base_end = times[begin] - times[begin] % base_us + base_us
+            end = count if self.last_us < base_end else bisect_left(times, base_end, begin)
+            spans.append(Span(begin, end, times[begin], times[end - 1]))
+            begin = end
+        return spans
+
     def are_plainly_valid(self, segments: Sequence[Segment]) -> bool:
         """Return, cheaply, whether every trade is acceptable; False means: look at each of them.
 
@@ -88,8 +129,8 @@ class DecimalColumns:
         exponents of their terms, and a sum of what is not negative bounds its terms.
         """
         return (
-            self.times[0] > 0
-            and self.times[-1] < TIME_LIMIT
+            self.first_us > 0
+            and self.last_us < TIME_LIMIT
             and min(self.quantities) >= 0
             and all(
                 segment.low > 0
@@ -107,7 +148,7 @@ class DecimalColumns:
         """Sum up the trades of each span."""
         return [
             self.segment(begin, end, ascending_ids=ascending_ids, sequential=sequential)
-            for begin, end in spans
+            for begin, end, _, _ in spans
         ]
 
     def segment(self, begin: int, end: int, *, ascending_ids: bool, sequential: bool) -> Segment:

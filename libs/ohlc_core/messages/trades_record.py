@@ -22,10 +22,11 @@ _SIDES: dict[str, Side] = {letter: side for side, letter in SIDE_LETTERS.items()
 _encode = msgspec.json.Encoder().encode
 _decode_ids = msgspec.json.Decoder(list[str]).decode
 _decode_numbers = msgspec.json.Decoder(list[Decimal]).decode
+_decode_times = msgspec.json.Decoder(list[int]).decode
 
 
 class TradesRecord(msgspec.Struct, frozen=True, tag_field="type", tag="trades"):
-    """The record as it is on the wire."""
+    """The record as it is on the wire; its columns are JSON that is not read yet."""
 
     exchange: str
     product_id: str
@@ -34,7 +35,7 @@ class TradesRecord(msgspec.Struct, frozen=True, tag_field="type", tag="trades"):
     prices: msgspec.Raw
     quantities: msgspec.Raw
     sides: str
-    timestamps_us: list[int]
+    timestamps_us: msgspec.Raw
 
 
 def encode_trades(exchange: str, product_id: str, source: str, trades: Sequence[Trade]) -> bytes:
@@ -78,7 +79,8 @@ def trades_of(record: TradesRecord) -> list[Trade]:
     ids = _column("trade_ids", _decode_ids, record.trade_ids)
     prices = _numbers("prices", record.prices)
     quantities = _numbers("quantities", record.quantities)
-    sides, times = record.sides, record.timestamps_us
+    times = _column("timestamps_us", _decode_times, record.timestamps_us)
+    sides = record.sides
     lengths = [len(column) for column in (ids, prices, quantities, sides, times)]
     if len(set(lengths)) != 1:
         raise MalformedMessageError(
