@@ -27,7 +27,7 @@ def canonical(value: Decimal) -> str:
     zero gives ``"0"``.
     """
     text = format(value, "f")
-    if "." in text:
+    if text[-1:] == "0" and "." in text:
         text = text.rstrip("0").rstrip(".")
     return text if text not in ("-0", "") else "0"
 

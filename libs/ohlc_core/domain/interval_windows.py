@@ -55,8 +55,6 @@ class IntervalWindows:
 
     def take_due(self, last_end: int, *, everything: bool) -> list[tuple[int, Window]]:
         """Remove and return, by start, the windows that end by last_end (or all open ones)."""
-        if last_end < self.next_end and not everything:
-            return []
         opened = self.state.open
         starts = [start for start in opened if everything or start + self.us <= last_end]
         due = {start: opened.pop(start) for start in sorted(starts)}

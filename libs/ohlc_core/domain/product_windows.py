@@ -133,9 +133,11 @@ class ProductWindows:
         due = [
             (start + each.us, each.us, start, window, each)
             for each in self._intervals
+            if everything or last_end >= each.next_end
             for start, window in each.take_due(last_end, everything=everything)
         ]
-        due.sort(key=lambda item: item[:2])
+        if len(due) > 1:
+            due.sort(key=lambda item: item[:2])
         for end, _, start, window, each in due:
             self._emit(each, start, window)
             if self._rules.forgotten_at(end) > self._state.watermark_us or self._is_last(
@@ -166,8 +168,10 @@ class ProductWindows:
         last_forgotten_end = state.watermark_us - rules.grace_us - rules.retention_us
         last_us = state.last_trade_us
         for each in self._intervals:
-            last = None if last_us is None else last_us - last_us % each.us
-            each.closed.forget_until(last_forgotten_end - each.us, but=last)
+            starts = each.closed.starts
+            if starts and starts[0] <= last_forgotten_end - each.us:
+                last = None if last_us is None else last_us - last_us % each.us
+                each.closed.forget_until(last_forgotten_end - each.us, but=last)
         if state.coverage.gaps:
             state.coverage.forget_before(min(state.watermark_us - rules.memory_us, last_us or FAR))
 

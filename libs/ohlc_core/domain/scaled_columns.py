@@ -6,6 +6,7 @@ Exact like decimals: every number is an integer times a power of ten, and sums a
 
 from collections.abc import Sequence
 from decimal import Decimal
+from functools import cache
 from itertools import pairwise
 from operator import mul
 
@@ -106,6 +107,7 @@ class ScaledColumns:
         prices, quantities = self._prices.values, self._quantities.values
         bought = quantities * (np.frombuffer(self._sides.encode(), np.uint8) == ord("b"))
         price_places, places = self._prices.decimals, self._quantities.decimals
+        some_unknown = "-" in self._sides
         sums = zip(
             spans,
             _decimals(np.add.reduceat(quantities, begins).tolist(), places),
@@ -117,15 +119,17 @@ class ScaledColumns:
         )
         segments = []
         for (begin, end, _, _), volume, price_quantity, buys, high, low in sums:
-            first, last = begin, end - 1
-            if not ascending_ids:
+            if ascending_ids:
+                first, last = begin, end - 1
+            else:
                 first, last = self._ends(begin, end, sequential=sequential)
+            unknown = some_unknown and "-" in self._sides[begin:end]
             segments.append(
                 Segment(
                     trade_count=end - begin,
                     volume=volume,
                     price_quantity=price_quantity,
-                    buy_volume=buys if self._sides.find("-", begin, end) < 0 else None,
+                    buy_volume=None if unknown else buys,
                     high=high,
                     low=low,
                     first_key=self._key(first, sequential=sequential),
@@ -148,17 +152,25 @@ class ScaledColumns:
         return min(positions, key=key), max(positions, key=key)
 
     def _key(self, position: int, *, sequential: bool) -> OrderKey:
+        if sequential and self.dense is not None:
+            return (self.dense[position], 0, "")
         return order_key(self._id(position), int(self._times[position]), sequential=sequential)
 
     def _id(self, position: int) -> str:
         return self.ids[position] if self.dense is None else str(self.dense[position])
 
     def _price(self, position: int) -> Decimal:
-        return Decimal(int(self._prices.values[position])).scaleb(-self._prices.decimals)
+        return int(self._prices.values[position]) * _unit(self._prices.decimals)
+
+
+@cache
+def _unit(places: int) -> Decimal:
+    return Decimal(1).scaleb(-places)
 
 
 def _decimals(values: Sequence[int], places: int) -> list[Decimal]:
-    return [Decimal(value).scaleb(-places) for value in values]
+    unit = _unit(places)
+    return [value * unit for value in values]
 
 
 def _products(prices: Integers, quantities: Integers, begins: Sequence[int]) -> list[int]:

@@ -4,10 +4,13 @@ Written by hand where numbers occur, because no JSON library writes a small deci
 (``0.00000001``) in plain notation.
 """
 
+from functools import lru_cache
+
 import msgspec
 
 from ohlc_core.domain.candle import Candle
 from ohlc_core.domain.decimals import canonical
+from ohlc_core.domain.ordering import is_number
 from ohlc_core.errors import MalformedMessageError
 from ohlc_core.messages.dead_letters import encode_dead_letter
 from ohlc_core.messages.records import (
@@ -18,7 +21,7 @@ from ohlc_core.messages.records import (
     TradesTopicMessage,
     WatermarkMessage,
 )
-from ohlc_core.messages.trades_record import TradesRecord, encode_trades, trades_of
+from ohlc_core.messages.trades_record import TradesRecord, encode_trades, split_trades, trades_of
 
 __all__ = (
     "MalformedMessageError",
@@ -39,8 +42,15 @@ _dead_letter = msgspec.json.Decoder(DeadLetter)
 _encoder = msgspec.json.Encoder()
 
 
-def _text(value: str | None) -> str:
+@lru_cache(maxsize=4096)  # names of exchanges and products come again and again
+def _text(value: str) -> str:
     return _encoder.encode(value).decode()
+
+
+def _id(trade_id: str | None) -> str:
+    if trade_id is None:
+        return "null"
+    return f'"{trade_id}"' if is_number(trade_id) else _encoder.encode(trade_id).decode()
 
 
 def encode(message: TradesTopicMessage | DeadLetter) -> bytes:
@@ -61,6 +71,9 @@ def decode_record(value: bytes) -> TopicRecord:
     Raises:
         MalformedMessageError: the value is not JSON or not one of the four records.
     """
+    record = split_trades(value)
+    if record is not None:
+        return record
     try:
         return _trades_topic.decode(value)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
@@ -91,7 +104,7 @@ def encode_candle(candle: Candle) -> bytes:
         f',"high":{canonical(c.high)},"low":{canonical(c.low)},"close":{canonical(c.close)}'
         f',"volume":{canonical(c.volume)},"vwap":{canonical(c.vwap)}'
         f',"trade_count":{c.trade_count},"buy_volume":{buy_volume}'
-        f',"first_trade_id":{_text(c.first_trade_id)},"last_trade_id":{_text(c.last_trade_id)}'
+        f',"first_trade_id":{_id(c.first_trade_id)},"last_trade_id":{_id(c.last_trade_id)}'
         f',"complete":{"true" if c.complete else "false"},"revision":{c.revision}}}'
     ).encode()
 

@@ -60,7 +60,7 @@ def read_equal_widths(text: bytes, count: int, *, number_at: int = 0) -> EqualWi
         return None
     table = np.frombuffer(text, np.uint8, count * step, 1).reshape(count, step)
     digits = table - _ZERO  # what is no digit wraps to more than 9
-    if np.count_nonzero(digits > 9) != count * (len(marks) + 1):  # noqa: PLR2004 - the last digit
+    if np.count_nonzero(digits > 9) != count * (len(marks) + 1):
         return None
     return EqualWidths(digits.astype(np.int64) @ _weights(first.translate(_TO_ZEROS)), first)
 

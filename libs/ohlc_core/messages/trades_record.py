@@ -6,6 +6,7 @@ most that any of them needs. So the same trades give the same bytes, however a s
 
 from collections.abc import Sequence
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any, Literal
 
 import msgspec
@@ -36,6 +37,58 @@ class TradesRecord(msgspec.Struct, frozen=True, tag_field="type", tag="trades"):
     quantities: msgspec.Raw
     sides: str
     timestamps_us: msgspec.Raw
+
+
+class _Head(msgspec.Struct, frozen=True, tag_field="type", tag="trades"):
+    """The record without its columns."""
+
+    exchange: str
+    product_id: str
+    source: Source
+
+
+#: What stands between the columns; the first character ends the column before.
+_NAMES = (
+    b',"trade_ids":[',
+    b'],"prices":[',
+    b'],"quantities":[',
+    b'],"sides":"',
+    b'","timestamps_us":[',
+    b"]}",
+)
+_decode_head = msgspec.json.Decoder(_Head).decode
+
+
+def split_trades(value: bytes) -> TradesRecord | None:
+    """Return a record that is laid out as `encode_trades` does, without reading its columns.
+
+    The columns are cut out where their names are. That these are no part of a text shows in what
+    is in front of them being a JSON object by itself, once it is closed.
+
+    Returns:
+        None: it is laid out in another way.
+    """
+    begin = value.find(_NAMES[0])
+    columns = []
+    for name, following in pairwise(_NAMES):
+        bracket = begin + len(name)
+        begin = value.find(following[:1], bracket)
+        if begin < 0 or not value.startswith(following, begin):
+            return None
+        columns.append(value[bracket - 1 : begin + 1])
+    ids, prices, quantities, sides, times = columns
+    letters = sides[1:-1]
+    if begin + len(_NAMES[-1]) != len(value) or letters.translate(None, b"bs-"):
+        return None
+    try:
+        head = _decode_head(value[: value.find(_NAMES[0])] + b"}")
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return None
+    raw = msgspec.Raw
+    return TradesRecord(
+        *(head.exchange, head.product_id, head.source),
+        *(raw(ids), raw(prices), raw(quantities), letters.decode(), raw(times)),
+    )
 
 
 def encode_trades(exchange: str, product_id: str, source: str, trades: Sequence[Trade]) -> bytes:
