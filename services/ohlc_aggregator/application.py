@@ -25,6 +25,7 @@ with warnings.catch_warnings():
     # A dependency of quixstreams announces its own successor on import.
     warnings.simplefilter("ignore")
     from quixstreams import Application, message_context
+    from quixstreams.checkpointing.exceptions import CheckpointProducerTimeout
     from quixstreams.kafka.configuration import ConnectionConfig
     from quixstreams.models import SerializationContext, Serializer
     from quixstreams.state import State
@@ -54,6 +55,37 @@ class CandleApplication(Application):
     """
 
     removed: RemovedRecords
+    #: Whether the record in hand has more to give, and has to come again.
+    comes_again = False
+    _has_part = False
+
+    def repeat_unfinished_records(self) -> None:
+        """Read a record again, its offset uncommitted, for as long as it has more; before `run`.
+
+        So polling, rebalances and checkpoints go on between its parts.
+        """
+        store_offset = self._processing_context.store_offset
+
+        def store_or_seek(topic: str, partition: int, offset: int) -> None:
+            if self.comes_again:
+                self._has_part = True
+                self._consumer.seek(TopicPartition(topic, partition, offset))
+            else:
+                store_offset(topic, partition, offset)
+
+        self._processing_context.store_offset = store_or_seek  # type: ignore[method-assign]
+
+    def deliver_parts(self) -> None:
+        """Deliver the candles of a record that has more to give, before state says they are out.
+
+        What a whole record changes counts once its offset is committed; a part has no offset.
+
+        Raises:
+            CheckpointProducerTimeout: the broker does not take them.
+        """
+        if self._has_part and self._producer.flush() > 0:
+            raise CheckpointProducerTimeout("candles were not delivered in time")
+        self._has_part = False
 
     def watch_removals(self, topic: str) -> None:
         """Begin to notice records that are removed unread; before `run`."""
@@ -140,9 +172,10 @@ def build(settings: AggregatorSettings, runtime: Runtime) -> Application:
         cache.report(runtime.status)
         runtime.status.progress(gaps=reader.gaps.report(), removed=app.removed.report())
 
-    cache = ProductCache(settings.rules, counts, checkpointed)
-    reader = RecordReader(duration_us(settings.max_ahead), now_us, counts)
     app = _application(settings, runtime)
+    cache = ProductCache(settings.rules, counts, app.deliver_parts, checkpointed)
+    on_part = partial(runtime.health.progress, _POLL)
+    reader = RecordReader(duration_us(settings.max_ahead), now_us, counts, on_part)
     removed = app.removed
     names = settings.topics
     trades = app.topic(names.trades, key_deserializer="bytes", value_deserializer="bytes")
@@ -166,6 +199,7 @@ def build(settings: AggregatorSettings, runtime: Runtime) -> Application:
         context = message_context()
         place = Place(context.topic, context.partition, context.offset, timestamp_ms)
         partition = partition_state(state)
+        app.comes_again = False
         removed.read(place.partition, place.offset, partition, timestamp_ms)
         try:
             record = reader.decode(key, value)
@@ -175,6 +209,11 @@ def build(settings: AggregatorSettings, runtime: Runtime) -> Application:
                 place.partition, partition, product, begins=isinstance(record, StartMessage)
             ):
                 first = reader.removed(product, record, place)
+            part = reader.approach(product, record, place)
+            if part is not None:
+                app.comes_again = True
+                removed.comes_again(place.partition, place.offset)
+                return chain(first, part)
             return chain(first, reader.apply(product, record, place))
         except MalformedMessageError as error:
             return [reader.reject(value, str(error), place)]
@@ -229,6 +268,7 @@ def _application(settings: AggregatorSettings, runtime: Runtime) -> CandleApplic
         on_producer_error=_raise_on,
     )
     app.watch_removals(settings.topics.trades)
+    app.repeat_unfinished_records()
     return app
 
 

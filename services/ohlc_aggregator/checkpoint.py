@@ -67,12 +67,25 @@ class ProductCache(BaseSink):
     A product stays in memory as long as the state it last saved is still the stored one. That is
     no longer so when its partition was elsewhere in the meantime, or when a checkpoint was
     aborted: then it is read again.
+
+    Args:
+        rules: of the candles.
+        counts: published with each checkpoint.
+        before_flush: called before state is written.
+        on_flush: called after it.
     """
 
-    def __init__(self, rules: CandleRules, counts: Counts, on_flush: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        rules: CandleRules,
+        counts: Counts,
+        before_flush: Callable[[], None],
+        on_flush: Callable[[], None],
+    ) -> None:
         super().__init__(on_client_connect_success=lambda: None)
         self._rules = rules
         self._counts = counts
+        self._before_flush = before_flush
         self._on_flush = on_flush
         self._products: dict[ProductKey, ProductCandles] = {}
         self._stores: dict[ProductKey, QuixState] = {}
@@ -99,6 +112,7 @@ class ProductCache(BaseSink):
 
     def flush(self) -> None:
         """Write the state of every product touched since the last checkpoint."""
+        self._before_flush()
         begin = time.perf_counter()
         for key, product in self._touched.items():
             self._saved[key] = product.save()

@@ -47,12 +47,20 @@ class RecordReader:
         now_us: the wall clock, microseconds. It only bounds wrong event times; no candle
             depends on it.
         counts: where what happened is counted.
+        on_part: called between the parts of what one record leads to.
     """
 
-    def __init__(self, max_ahead_us: int, now_us: Callable[[], int], counts: Counts) -> None:
+    def __init__(
+        self,
+        max_ahead_us: int,
+        now_us: Callable[[], int],
+        counts: Counts,
+        on_part: Callable[[], None] = lambda: None,
+    ) -> None:
         self._max_ahead_us = max_ahead_us
         self._now_us = now_us
         self._counts = counts
+        self._on_part = on_part
         self.gaps = GapLog()
 
     def decode(self, key: bytes | None, value: bytes | None) -> TopicRecord:
@@ -86,6 +94,22 @@ class RecordReader:
         outgoing = self._outgoing(product.key, record, self._output(product, record), place)
         return chain(outgoing, self._rest(product, record, place)) if product.has_more else outgoing
 
+    def approach(
+        self, product: ProductCandles, record: TopicRecord, place: Place
+    ) -> Iterable[Outgoing] | None:
+        """Return a part of what a watermark far ahead leads to; None: `apply` gives the rest.
+
+        Until then the record is not done: it has to come again.
+        """
+        if not isinstance(record, WatermarkMessage):
+            return None
+        output = product.approach(record.watermark_us)
+        if output is None:
+            return None
+        self._on_part()
+        outgoing = self._outgoing(product.key, record, output, place)
+        return chain(outgoing, self._rest(product, record, place))
+
     def removed(self, product: ProductCandles, record: TopicRecord, place: Place) -> list[Outgoing]:
         """Return what it leads to that records before this one were removed unread."""
         outgoing = self._outgoing(product.key, record, product.on_removed(), place)
@@ -100,6 +124,7 @@ class RecordReader:
         self, product: ProductCandles, record: TopicRecord, place: Place
     ) -> Iterator[Outgoing]:
         while (output := product.more()) is not None:
+            self._on_part()
             yield from self._outgoing(product.key, record, output, place)
 
     def _outgoing(

@@ -88,6 +88,10 @@ class RemovedRecords:
             state.set(_COUNT, str(count).encode())
             self._note(partition, expected, min(offset, bounds.low), timestamp_ms)
 
+    def comes_again(self, partition: int, offset: int) -> None:
+        """Expect the record just read once more."""
+        self._next[partition] = offset
+
     def concerns(
         self, partition: int, state: StateStore, product: ProductCandles, *, begins: bool
     ) -> bool:

@@ -85,6 +85,13 @@ class Driver:
     def watermark(self, watermark_us: int, *, final: bool = False) -> list[Candle]:
         return self._took(self.product.on_watermark(watermark_us, final=final))
 
+    def approach(self, watermark_us: int) -> bool:
+        """Take a part of what a watermark far ahead gives; return whether there was one."""
+        output = self.product.approach(watermark_us)
+        if output is not None:
+            self._took(output)
+        return output is not None
+
     def restart(self) -> None:
         """Save, and go on with nothing but what was saved."""
         self.product.save()

@@ -132,6 +132,18 @@ class ProductCandles:
         """Advance event time; ``final`` closes every window, because the replay has ended."""
         return self._run(self._reach(watermark_us, final=final))
 
+    def approach(self, time_us: int) -> Output | None:
+        """Advance event time towards a watermark far ahead, by as much as a part's windows need.
+
+        Called again and again before `on_watermark`, it gives the same candles in parts, each of
+        which can be saved: a restart goes on behind the last part saved.
+
+        Returns:
+            None: few enough windows end before time_us.
+        """
+        until_us = self._windows.part_before(time_us)
+        return None if until_us is None else self.on_watermark(until_us)
+
     @property
     def has_more(self) -> bool:
         """Whether the last record has more to give: see `more`."""
@@ -145,10 +157,11 @@ class ProductCandles:
         """Write what changed to the store. Return the product's own state as written."""
         self._state.saves += 1
         self._state.highest_id = self._seen.highest
-        value = write_product_state(self._state)
-        self._store.set(STATE_NAME, value)
         self._windows.save()
         self._seen.save()
+        # Last: what a crash leaves of a save then belongs to a state that will close them again.
+        value = write_product_state(self._state)
+        self._store.set(STATE_NAME, value)
         return value
 
     def _run(self, steps: Steps) -> Output:

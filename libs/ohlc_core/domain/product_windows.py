@@ -99,6 +99,13 @@ class ProductWindows:
             if any(last_end >= each.next_end for each in self._intervals):
                 self._begin_closing(last_end)
 
+    def part_before(self, time_us: int) -> int | None:
+        """Return the watermark that closes a part of the windows; None: all by time_us are few."""
+        next_end = min(each.next_end for each in self._intervals)
+        last_end = max(next_end, self.closed_until_us) + WINDOWS_AT_ONCE * self._shortest_us
+        watermark_us = last_end + self._rules.grace_us
+        return watermark_us if self._rules.fill_empty and watermark_us < time_us else None
+
     def end_replay(self, end_us: int) -> None:
         """Begin to close every window, because the replay ended at this time."""
         self._state.watermark_us = self._state.replayed_until_us = end_us

@@ -84,10 +84,18 @@ def split_trades(value: bytes) -> TradesRecord | None:
         head = _decode_head(value[: value.find(_NAMES[0])] + b"}")
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return None
-    raw = msgspec.Raw
+    raw_ids, raw_prices, raw_quantities, raw_times = map(
+        msgspec.Raw, (ids, prices, quantities, times)
+    )
     return TradesRecord(
-        *(head.exchange, head.product_id, head.source),
-        *(raw(ids), raw(prices), raw(quantities), letters.decode(), raw(times)),
+        head.exchange,
+        head.product_id,
+        head.source,
+        raw_ids,
+        raw_prices,
+        raw_quantities,
+        letters.decode(),
+        raw_times,
     )
 
 

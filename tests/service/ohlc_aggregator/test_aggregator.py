@@ -169,6 +169,39 @@ def test_windows_without_trades_have_flat_candles_by_default(
     assert all(c.complete for c in flat)
 
 
+def test_a_watermark_far_ahead_is_worked_off_in_parts_that_survive_a_kill(
+    broker: LocalBroker, names: TopicNames, aggregator: Aggregator
+) -> None:
+    begin = T0 - 3_000_000 * SECOND
+    produce(
+        broker.address,
+        names.trades,
+        [trades_record(trade(1, begin)), watermark(T0, final=True)],
+    )
+
+    def count(least: int) -> list[Candle]:
+        return wait_until(
+            lambda: found if len(found := candles(broker, names)) >= least else None,
+            60,
+            f"{least} candles",
+            every=0.5,
+        )
+
+    settings = {"OHLC_INTERVALS": "1s", "EMPTY_CANDLES": "fill"}
+    first = aggregator.start(**settings)
+    count(20_000)
+    first.kill()
+    before = count(20_000)
+    second = aggregator.start(**settings)
+    after = count(len(before) + 20_000)
+    assert second.stop() == 0
+    starts = [candle.window_start_ms for candle in after]
+    again = len(starts) - len(set(starts))
+    assert again < len(before), "it went on from a part"
+    assert sorted(set(starts)) == list(range(min(starts), max(starts) + 1, 1_000))
+    assert len(set(after)) == len(set(starts)), "repeated candles are the same"
+
+
 def test_a_malformed_record_too_large_for_its_dead_letter_is_passed(
     broker: LocalBroker, names: TopicNames, aggregator: Aggregator
 ) -> None:

@@ -305,3 +305,27 @@ def test_a_state_of_version_1_is_read() -> None:
     driver.restart_from_store()
     driver.trades(trade(4, T0 + MINUTE))
     assert [c.complete for c in driver.watermark(T0 + 9 * MINUTE)] == [False, False]
+
+
+@pytest.mark.parametrize("final", [True, False])
+def test_a_watermark_approached_in_parts_gives_the_same_candles(*, final: bool) -> None:
+    until = T0 + 4 * HOUR + 7 * SECOND
+    straight, approached = (Driver(rules("1s", "1m", retention="1m", fill=True)) for _ in range(2))
+    for driver in (straight, approached):
+        driver.trades(trade(1, T0 + 30 * SECOND), trade(2, T0 + 3 * MINUTE, "102"))
+    straight.watermark(until, final=final)
+    parts = 0
+    while approached.approach(until):
+        approached.restart()
+        parts += 1
+    approached.watermark(until, final=final)
+    assert parts == 2
+    assert approached.output.candles == straight.output.candles
+    assert approached.trades(trade(3, until)) == straight.trades(trade(3, until))
+
+
+def test_a_record_near_enough_needs_no_approach() -> None:
+    driver = Driver(rules("1m", fill=True))
+    driver.trades(trade(1, T0))
+    assert not driver.approach(T0 + 24 * HOUR)
+    assert not Driver(rules("1m")).approach(T0 + 1_000_000 * HOUR)
