@@ -73,7 +73,10 @@ def _candles_in_store(folder: Path) -> int:
 
 
 def _shown(page: str) -> dict[str, Any] | None:
-    now: dict[str, Any] = httpx.get(f"{page}api/now", trust_env=False).json()
+    try:
+        now: dict[str, Any] = httpx.get(f"{page}api/now", trust_env=False).json()
+    except httpx.ConnectError:  # the dashboard still starts
+        return None
     is_live = now.get("state") == "live" and bool(now["run"]["simulated"])
     return now if is_live else None
 
