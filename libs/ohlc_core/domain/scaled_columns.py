@@ -108,12 +108,15 @@ class ScaledColumns:
         bought = quantities * (np.frombuffer(self._sides.encode(), np.uint8) == ord("b"))
         price_places, places = self._prices.decimals, self._quantities.decimals
         some_unknown = "-" in self._sides
+        volumes = np.add.reduceat(quantities, begins).tolist()
+        highs = np.maximum.reduceat(prices, begins).tolist()
+        products = _products(prices, quantities, begins, max(highs), max(volumes))
         sums = zip(
             spans,
-            _decimals(np.add.reduceat(quantities, begins).tolist(), places),
-            _decimals(_products(prices, quantities, begins), price_places + places),
+            _decimals(volumes, places),
+            _decimals(products, price_places + places),
             _decimals(np.add.reduceat(bought, begins).tolist(), places),
-            _decimals(np.maximum.reduceat(prices, begins).tolist(), price_places),
+            _decimals(highs, price_places),
             _decimals(np.minimum.reduceat(prices, begins).tolist(), price_places),
             strict=True,
         )
@@ -173,16 +176,26 @@ def _decimals(values: Sequence[int], places: int) -> list[Decimal]:
     return [value * unit for value in values]
 
 
-def _products(prices: Integers, quantities: Integers, begins: Sequence[int]) -> list[int]:
-    """Return the exact sums of price times quantity of the spans that begin at ``begins``."""
-    bits = _BITS - len(prices).bit_length() - int(prices.max()).bit_length()
-    if int(quantities.max()).bit_length() <= bits:
+def _products(
+    prices: Integers,
+    quantities: Integers,
+    begins: Sequence[int],
+    max_price: int,
+    max_volume: int,
+) -> list[int]:
+    """Return the exact sums of price times quantity of the spans that begin at ``begins``.
+
+    No such sum is greater than the span's highest price times its volume.
+    """
+    if (max_price * max_volume).bit_length() <= _BITS:
         products: list[int] = np.add.reduceat(prices * quantities, begins).tolist()
         return products
+    bits = _BITS - len(prices).bit_length() - max_price.bit_length()
     if bits <= 0:
         return _wide_products(prices, quantities, begins)
-    low = _products(prices, quantities & ((1 << bits) - 1), begins)
-    high = _products(prices, quantities >> bits, begins)
+    max_low = ((1 << bits) - 1) * len(prices)
+    low = _products(prices, quantities & ((1 << bits) - 1), begins, max_price, max_low)
+    high = _products(prices, quantities >> bits, begins, max_price, max_volume >> bits)
     return [(above << bits) + below for above, below in zip(high, low, strict=True)]
 
 
