@@ -44,6 +44,8 @@ _DATA_SECONDS = 8.0
 _STATISTICS_MS = 1_000
 _BOUNDS_SECONDS = 30.0
 _ALLOWED_SILENCE_SECONDS = 15.0
+#: The offset of a partition's record that was being worked off in parts.
+_UNFINISHED = "unfinished"
 
 
 class CandleApplication(Application):
@@ -212,6 +214,8 @@ def build(settings: AggregatorSettings, runtime: Runtime) -> Application:
             part = reader.approach(product, record, place)
             if part is not None:
                 app.comes_again = True
+                # quixstreams takes a checkpoint without an offset or a change for an empty one.
+                partition.set(_UNFINISHED, str(place.offset).encode())
                 removed.comes_again(place.partition, place.offset)
                 return chain(first, part)
             return chain(first, reader.apply(product, record, place))
