@@ -8,6 +8,7 @@ anything that could not be read, 2 wrong settings.
 import contextlib
 import sys
 import threading
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -44,6 +45,8 @@ from ohlc_history.settings import HistorySettings
 from ohlc_history.sources.base import SourceError, TradeSource
 from ohlc_history.sources.factory import open_source
 
+#: Where the dashboard finds them.
+_REPORTS = Path("data/reports")
 _FEW_TRIES = RetryPolicy(attempts=3)
 
 
@@ -53,7 +56,10 @@ class VerifySettings(HistorySettings, FeatureStoreSettings, EmptyCandlesSettings
     verify_official: bool = Field(
         True, description="true: compare with the exchange's own candles too (rest only), or false"
     )
-    verify_report: str = Field("", description="path of a JSON report to write (empty: none)")
+    verify_report: str = Field(
+        "",
+        description="path of a JSON report to write (empty: none; not set: one in data/reports)",
+    )
 
 
 def main() -> None:
@@ -82,10 +88,7 @@ def verify(settings: VerifySettings, runtime: Runtime) -> None:
     print_differences(console, report.store)
     if report.official:
         console.print(agreement_table(report.official))
-    if settings.verify_report:
-        Path(settings.verify_report).write_bytes(
-            msgspec.json.format(msgspec.json.encode(report), indent=2)
-        )
+    _keep(settings, msgspec.json.format(msgspec.json.encode(report), indent=2))
     console.print(f"{report.trades:,} trades recomputed", highlight=False)
     differing_rows = verify_features(settings)
     if not report.is_equal:
@@ -93,6 +96,18 @@ def verify(settings: VerifySettings, runtime: Runtime) -> None:
     if differing_rows:
         raise FatalError(f"{differing_rows:,} feature rows differ, see above")
     logger.info("all candles are equal")
+
+
+def _keep(settings: VerifySettings, report: bytes) -> None:
+    if settings.verify_report:
+        Path(settings.verify_report).write_bytes(report)
+    elif "verify_report" not in settings.model_fields_set:
+        path = _REPORTS / f"verify-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.json"
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(report)
+        except OSError as error:
+            logger.warning("the report could not be kept in {} ({})", _REPORTS, error.strerror)
 
 
 def _check_store(settings: VerifySettings) -> None:
