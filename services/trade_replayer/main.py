@@ -119,11 +119,14 @@ def _finish(
     if runtime.stop.is_set() or not all(product.is_done for product in products):
         raise FatalError(_incomplete(names))
     logger.info("all trades are replayed; waiting for the last candles ...")
+    runtime.status.say("last candles", "All trades are replayed; waiting for the last candles")
     try:
         wait_until_stored(settings, names, runtime.stop, moved)
     except StoppedError:
         raise FatalError(_incomplete(names)) from None
+    runtime.status.say("proving", "All candles are written; computing them again to compare")
     prove(settings, names, {product.key: product.to_us for product in products}, moved)
+    runtime.status.say("done", "Every candle is stored and equal to what its trades give")
     if settings.replay_until == "cleaned":
         stop_readers_and_delete_run(settings, names, runtime.stop)
 

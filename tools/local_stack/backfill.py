@@ -6,6 +6,7 @@ aggregator's state are kept until the run has succeeded, so that the same comman
 killed one ended.
 """
 
+import shlex
 import sys
 import time
 from pathlib import Path
@@ -31,6 +32,19 @@ from ohlc_core.service.settings import load
 
 _POLL_SECONDS = 0.2
 _GROUP_SECONDS = 60.0
+#: How a run stands after the replayer's exit code.
+_ENDS = {None: "not complete", 0: "complete"}
+#: What a command must repeat to go on with a run; the rest is the environment's.
+_REPEATED = (
+    "run_id",
+    "from_day",
+    "to_day",
+    "exchange",
+    "product_ids",
+    "replay_source",
+    "replay_path",
+    "ohlc_intervals",
+)
 
 
 def run_backfill(settings: StackSettings, stop: StopRequest) -> int:
@@ -57,8 +71,14 @@ def run_backfill(settings: StackSettings, stop: StopRequest) -> int:
         root = Path(settings.local_stack_folder)
         origin = market(replay, root) if replay.replay_source == "rest" else ""
         claim(settings, settings.feature_store_url, replay.exchange, origin, stop)
-    with running(Pipeline(folder, settings, view.say)) as pipeline:
-        code = _run(pipeline, topics, view, stop)
+    about = {"run_id": topics.run_id, "command": resume_command(replay)}
+    folder.record(state="running", **about)
+    code = None
+    try:
+        with running(Pipeline(folder, settings, view.say)) as pipeline:
+            code = _run(pipeline, topics, view, stop)
+    finally:
+        folder.record(state=_ENDS.get(code, "not everything was used"), **about)
     if code is None:
         view.say(f"backfill {topics.run_id} is not complete; the same command goes on with it")
         return 1
@@ -68,6 +88,17 @@ def run_backfill(settings: StackSettings, stop: StopRequest) -> int:
         return 1
     view.say(f"backfill {topics.run_id} is complete")
     return 0
+
+
+def resume_command(replay: BackfillSettings) -> str:
+    """Return the command that goes on with the run; addresses, which may hold secrets, are left."""
+    words = []
+    for name in _REPEATED:
+        value = getattr(replay, name)
+        if name in replay.model_fields_set and value:
+            text = ",".join(value) if isinstance(value, tuple) else str(value)
+            words.append(f"{name.upper()}={shlex.quote(text)}")
+    return " ".join([*words, "make backfill"])
 
 
 def _check_resumed(folder: RunFolder, replay: BackfillSettings) -> None:

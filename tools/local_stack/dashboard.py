@@ -40,4 +40,4 @@ def start_dashboard(
     except StackError as error:
         say(f"note: no dashboard: {error}")
         return
-    pipeline.start(process, supervised=False)
+    pipeline.start_beside(process)

@@ -44,6 +44,7 @@ class Pipeline:
         self._shared_broker = ""
         self._say = say
         self._supervised: list[SupervisedProcess] = []
+        self._beside: list[Service] = []
 
     @property
     def broker_address(self) -> str:
@@ -132,6 +133,11 @@ class Pipeline:
         if supervised:
             self._supervised.append(SupervisedProcess(service.process, self._say))
 
+    def start_beside(self, service: Service) -> None:
+        """Start a service that the run goes on without; its end is said once."""
+        self.start(service, supervised=False)
+        self._beside.append(service)
+
     def check(self) -> None:
         """Start again what has died; call it often.
 
@@ -139,6 +145,12 @@ class Pipeline:
             StackError: a service or the broker can not be kept running.
         """
         rotate(each.process.log_file for each in self._supervised)
+        for service in [each for each in self._beside if not each.process.is_running]:
+            self._beside.remove(service)
+            self._say(
+                f"{service.name} ended with exit code {service.process.exit_code()}; the run goes "
+                f"on without it. Log: {service.process.log_file}"
+            )
         for process in self._supervised:
             try:
                 process.check()

@@ -10,7 +10,7 @@ from typing import IO, Any
 
 from local_stack.errors import StackError
 from local_stack.processes import reaper
-from ohlc_core.service.local_runs import running_stacks
+from ohlc_core.service.local_runs import RUN_RECORD, running_stacks
 
 # A killed run's processes get some seconds to end; until then they hold the folder.
 _PATIENCE_SECONDS = 20.0
@@ -124,6 +124,14 @@ class RunFolder:
             encoding="utf-8",
         )
         partial.replace(self.path / "stack.json")
+
+    def record(self, **facts: Any) -> None:  # noqa: ANN401 - any JSON value
+        """Write down what the run is and how it stands, also for after its end."""
+        record = self.path / RUN_RECORD
+        partial = record.with_suffix(".partial")
+        about = {"pid": os.getpid(), "at": int(time.time() * 1_000), **facts}
+        partial.write_text(json.dumps(about, indent=2), encoding="utf-8")
+        partial.replace(record)
 
     def withdraw(self) -> None:
         """Take back what was published."""

@@ -11,12 +11,29 @@ from pathlib import Path
 from typing import Any
 
 _FOLDER = "LOCAL_STACK_FOLDER"
+#: In a run's folder: what the run is and how it stands; like the logs, it stays after the end.
+RUN_RECORD = "logs/run.json"
 
 
 def running_stacks(root: Path) -> list[dict[str, Any]]:
     """Return what the runs going on now have published, the newest first."""
     stacks = [_published(path) for path in sorted(root.glob("*/stack.json"), key=_age)]
     return [stack for stack in stacks if _is_alive(stack.get("pid"))]
+
+
+def recorded_runs(root: Path) -> list[dict[str, Any]]:
+    """Return the runs that left a record, the newest first.
+
+    Their ``state`` is ``running``, how they ended, or ``killed`` where nothing said so.
+    """
+    runs = []
+    for path in sorted(root.glob(f"*/{RUN_RECORD}"), key=_age):
+        run = _published(path)
+        if run.get("state") == "running" and not _is_alive(run.get("pid")):
+            run["state"] = "killed"
+        if run:
+            runs.append(run)
+    return runs
 
 
 def use_running_store(
