@@ -8,7 +8,10 @@ VENV ?= .venv
 HOPSWORKS_VENV := .venv-hopsworks
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3 || echo python3)
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+# A module of Python that Ctrl-C ends without a traceback, whenever it comes.
+MODULE := -c 'import runpy, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); \
+	runpy.run_module(sys.argv.pop(1), run_name="__main__", alter_sys=True)'
+PIP := $(BIN)/python $(MODULE) pip --quiet --disable-pip-version-check
 
 # What a user gives travels by the environment only, never through a recipe's text: taken as it is
 # (make expands nothing in it), exported, and quoted where a recipe's shell uses it.
@@ -22,7 +25,7 @@ $(foreach name,$(GIVEN),$(if $(filter-out undefined,$(origin $(name))),$(eval $(
 DAYS := FROM_DAY="$${from_day:-$$FROM_DAY}" TO_DAY="$${to_day:-$$TO_DAY}"
 # pip's own progress on a terminal, nothing of it elsewhere.
 QUIET := $(shell [ -t 1 ] || echo --quiet)
-PIP_INSTALL := -m pip --disable-pip-version-check $(QUIET) install --require-hashes
+PIP_INSTALL := $(MODULE) pip --disable-pip-version-check $(QUIET) install --require-hashes
 
 # --- run it on this machine, without Docker -------------------------------------------------------
 
@@ -177,7 +180,7 @@ $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
 		echo "Python 3.11 or newer is needed, and $(PYTHON) is" \
 			"$$($(PYTHON) --version 2>&1 || true); set PYTHON=/path/to/python3.11" >&2; exit 1; }
-	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+	@$(PYTHON) $(MODULE) venv $(VENV) || { rm -rf $(VENV); \
 		echo "$(PYTHON) could not make a virtual environment;" \
 			"on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
 

@@ -97,3 +97,13 @@ def test_a_failed_download_leaves_nothing_behind(
         kafka_jars.ensure_jars()
     left = [path.name for path in (tmp_path / "cache" / "ohlc-pipeline").iterdir()]
     assert [name for name in left if not name.endswith(".lock")] == []
+
+
+def test_home_that_cannot_be_written_is_named_with_the_remedy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path / "file"))
+    with pytest.raises(kafka_jars.KafkaJarsError, match=r"cannot be written .* XDG_CACHE_HOME"):
+        kafka_jars.ensure_jars()

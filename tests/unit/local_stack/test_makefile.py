@@ -2,7 +2,10 @@
 
 import os
 import shutil
+import signal
 import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -99,3 +102,22 @@ def test_help_lists_targets_by_purpose(folder: Path) -> None:
     done = subprocess.run(["make"], cwd=folder, capture_output=True, text=True, check=True)
     assert "Run it on this machine, without Docker:\n  demo " in done.stdout
     assert "  status " in done.stdout
+
+
+def test_ctrl_c_while_the_environment_is_made_leaves_no_traceback(folder: Path) -> None:
+    shutil.rmtree(folder / ".venv")
+    with subprocess.Popen(
+        ["make", "init", f"PYTHON={sys.executable}"],
+        cwd=folder,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as making:
+        while not (folder / ".venv").exists():
+            assert making.poll() is None
+            time.sleep(0.02)
+        os.killpg(making.pid, signal.SIGINT)
+        _, shown = making.communicate(timeout=30)
+    assert making.returncode != 0
+    assert "Traceback" not in shown
+    assert not (folder / ".venv" / ".run").exists()

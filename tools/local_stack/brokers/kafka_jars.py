@@ -31,7 +31,10 @@ def missing() -> str:
 
 def jars_folder() -> Path:
     """Return where the jars are kept; its name changes with the pinned versions."""
-    caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    try:
+        caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    except RuntimeError:  # a user without a home
+        caches = Path(tempfile.gettempdir())
     version = hashlib.sha256(_POM.read_bytes()).hexdigest()[:12]
     return caches / "ohlc-pipeline" / f"kafka-{version}"
 
@@ -47,10 +50,16 @@ def ensure_jars() -> Path:
     folder = jars_folder()
     if folder.is_dir():
         return folder
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with locked(folder.with_suffix(".lock")):
-        if not folder.is_dir():
-            _download(folder)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with locked(folder.with_suffix(".lock")):
+            if not folder.is_dir():
+                _download(folder)
+    except OSError as error:
+        raise KafkaJarsError(
+            f"{folder.parent} cannot be written ({error.strerror or error}); "
+            "set XDG_CACHE_HOME to a folder that can be"
+        ) from None
     return folder
 
 
