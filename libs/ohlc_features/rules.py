@@ -18,6 +18,8 @@ from ohlc_features.schema import SCHEMA_COLUMNS, FeatureRow, Kind, Origin
 #: The origin of rows that a backfill wrote, as the column ``origin`` says it.
 BACKFILL: Origin = "backfill"
 
+# Postgres indexes keys of up to 2,704 bytes, of which a character takes up to four.
+_MAX_CHARACTERS = 200
 
 #: What the newest row is kept for: exchange, product, interval.
 OnlineKey = tuple[str, str, str]
@@ -122,6 +124,8 @@ def reason_to_reject(candle: Candle) -> str | None:
 def _wrong_text(text: str) -> str | None:
     if not text:
         return "is empty"
+    if len(text) > _MAX_CHARACTERS:
+        return f"is longer than {_MAX_CHARACTERS} characters"
     return "holds a NUL character" if "\0" in text else None  # Postgres has no room for one
 
 

@@ -203,10 +203,10 @@ def build(settings: AggregatorSettings, runtime: Runtime) -> Application:
         partition = partition_state(state)
         app.comes_again = False
         removed.read(place.partition, place.offset, partition, timestamp_ms)
+        first: list[Outgoing] = []
         try:
             record = reader.decode(key, value)
             product = cache.product(ProductKey(record.exchange, record.product_id), state)
-            first: list[Outgoing] = []
             if removed.concerns(
                 place.partition, partition, product, begins=isinstance(record, StartMessage)
             ):
@@ -220,7 +220,7 @@ def build(settings: AggregatorSettings, runtime: Runtime) -> Application:
                 return chain(first, part)
             return chain(first, reader.apply(product, record, place))
         except MalformedMessageError as error:
-            return [reader.reject(value, str(error), place)]
+            return [*first, reader.reject(value, str(error), place)]
 
     stream = app.dataframe(trades)
     stream = stream.apply(read, expand=True, stateful=True, metadata=True)

@@ -81,6 +81,8 @@ class RecordReader:
         limit = self._now_us() + self._max_ahead_us
         if isinstance(record, WatermarkMessage) and record.watermark_us > limit:
             raise MalformedMessageError("watermark_us was in the future, beyond MAX_AHEAD")
+        if isinstance(record, StartMessage) and record.from_us > limit:
+            raise MalformedMessageError("from_us was in the future, beyond MAX_AHEAD")
         return record
 
     def apply(

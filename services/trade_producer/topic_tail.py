@@ -12,6 +12,7 @@ import msgspec
 from confluent_kafka import KafkaException, Message
 from loguru import logger
 
+from ohlc_core.domain.ordering import MAX_ID_DIGITS, is_number
 from ohlc_core.domain.trade import ProductKey
 from ohlc_core.errors import (
     BrokerUnavailableError,
@@ -31,7 +32,6 @@ _FIRST_STEP = 2_000
 _READ_SECONDS = 20.0
 _ATTEMPTS = 4
 _OVERLAP_RECORDS = 500
-_MAX_ID_DIGITS = 19
 
 
 class Tail(msgspec.Struct):
@@ -207,8 +207,10 @@ def _decode(value: bytes) -> TradesTopicMessage:
     elif isinstance(record, GapMessage):
         ids = [record.last_missing_id]
     for each in ids:
-        if not (each.isascii() and each.isdecimal() and len(each) <= _MAX_ID_DIGITS):
-            raise MalformedMessageError(f"id {each[:40]!r} is no number of up to 19 digits")
+        if not is_number(each):
+            raise MalformedMessageError(
+                f"id {each[:40]!r} is no number of up to {MAX_ID_DIGITS} digits"
+            )
     return record
 
 

@@ -7,6 +7,8 @@ replay.
 
 import msgspec
 
+from ohlc_core.domain.ordering import is_number
+
 _FOREVER = 1 << 62
 _ANY_ID = ""
 
@@ -98,8 +100,7 @@ class Coverage(msgspec.Struct):
 
 
 def _is_behind(trade_id: str, last_missing_id: str) -> bool:
-    try:
-        return int(trade_id) > int(last_missing_id)
-    except ValueError:
-        # Ids that are no numbers say nothing about order: the next trade ends the gap.
+    # Ids that are no numbers say nothing about order: the next trade ends the gap.
+    if not (is_number(trade_id) and is_number(last_missing_id)):
         return True
+    return int(trade_id) > int(last_missing_id)

@@ -49,4 +49,9 @@ def finest_exponent(value: Decimal) -> int:
 
 def in_range(value: Decimal) -> bool:
     """Return whether ``value`` is finite and within ``MAX_EXPONENT`` in size and precision."""
-    return value.is_finite() and abs(value) <= LARGEST and finest_exponent(value) >= -MAX_EXPONENT
+    # copy_abs: abs() would round, and raises where the exponent is out of any range.
+    return (
+        value.is_finite()
+        and value.copy_abs() <= LARGEST
+        and finest_exponent(value) >= -MAX_EXPONENT
+    )

@@ -9,12 +9,15 @@ import re
 
 OrderKey = tuple[int, int, str]
 
+#: Of an id that counts up: any of them fits into 64 bits. No exchange has longer ones.
+MAX_ID_DIGITS = 19
+
 _MADE_ID = re.compile(r"([0-9]{1,19})-([0-9]{1,12})", re.ASCII)
 
 
 def is_number(trade_id: str) -> bool:
-    """Return whether the id is a plain decimal number."""
-    return trade_id.isascii() and trade_id.isdecimal()
+    """Return whether the id is a plain decimal number of a length that ids have."""
+    return len(trade_id) <= MAX_ID_DIGITS and trade_id.isascii() and trade_id.isdecimal()
 
 
 def order_key(trade_id: str, timestamp_us: int, *, sequential: bool) -> OrderKey:

@@ -177,7 +177,7 @@ class ProductWindows:
         for each in self._intervals:
             starts = each.closed.starts
             if starts and starts[0] <= last_forgotten_end - each.us:
-                last = None if last_us is None else last_us - last_us % each.us
+                last = None if last_us is None else each.interval.window_start(last_us)
                 each.closed.forget_until(last_forgotten_end - each.us, but=last)
         if state.coverage.gaps:
             state.coverage.forget_before(min(state.watermark_us - rules.memory_us, last_us or FAR))

@@ -90,8 +90,8 @@ class SeenIds:
         if not (is_number(low) and is_number(high)) or int(low) <= self.highest:
             return False
         # Nearly always there is no id missing, and ids are quicker made than read.
-        dense = range(int(low), int(high) + 1)
-        if len(dense) == len(ids) and tuple(map(str, dense)) == tuple(ids):
+        first, last = int(low), int(high)
+        if last - first + 1 == len(ids) and tuple(map(str, range(first, last + 1))) == tuple(ids):
             return True
         if not all(map(is_number, ids)):
             return False

@@ -21,7 +21,13 @@ from ohlc_core.messages.records import (
     TradesTopicMessage,
     WatermarkMessage,
 )
-from ohlc_core.messages.trades_record import TradesRecord, encode_trades, split_trades, trades_of
+from ohlc_core.messages.trades_record import (
+    UNREADABLE,
+    TradesRecord,
+    encode_trades,
+    split_trades,
+    trades_of,
+)
 
 __all__ = (
     "MalformedMessageError",
@@ -76,7 +82,7 @@ def decode_record(value: bytes) -> TopicRecord:
         return record
     try:
         return _trades_topic.decode(value)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise MalformedMessageError(str(error)) from None
 
 
@@ -117,7 +123,7 @@ def decode_candle(value: bytes) -> Candle:
     """
     try:
         return _candle.decode(value)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise MalformedMessageError(str(error)) from None
 
 
@@ -129,5 +135,5 @@ def decode_dead_letter(value: bytes) -> DeadLetter:
     """
     try:
         return _dead_letter.decode(value)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise MalformedMessageError(str(error)) from None

@@ -20,6 +20,9 @@ Source = Literal["websocket", "rest", "file", "sql"]
 SIDE_LETTERS: dict[Side, str] = {"buy": "b", "sell": "s", "unknown": "-"}
 _SIDES: dict[str, Side] = {letter: side for side, letter in SIDE_LETTERS.items()}
 
+#: What reading JSON that may be anything raises; msgspec passes on what Python refuses.
+UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+
 _encode = msgspec.json.Encoder().encode
 _decode_ids = msgspec.json.Decoder(list[str]).decode
 _decode_numbers = msgspec.json.Decoder(list[Decimal]).decode
@@ -167,5 +170,5 @@ def _numbers(name: str, raw: msgspec.Raw) -> list[Decimal]:
 def _column(name: str, decode: Any, raw: msgspec.Raw) -> Any:  # noqa: ANN401 - any column
     try:
         return decode(raw)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise MalformedMessageError(f"{name}: {error}") from None

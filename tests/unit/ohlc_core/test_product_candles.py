@@ -329,3 +329,15 @@ def test_a_record_near_enough_needs_no_approach() -> None:
     driver.trades(trade(1, T0))
     assert not driver.approach(T0 + 24 * HOUR)
     assert not Driver(rules("1m")).approach(T0 + 1_000_000 * HOUR)
+
+
+@pytest.mark.parametrize("interval", ["1w@monday", "1w", "1d"])
+def test_longest_window_of_the_last_trade_is_kept_for_a_gap(interval: str) -> None:
+    driver = Driver(rules("1m", interval))
+    driver.start(T0 - 30 * 24 * HOUR)
+    driver.trades(trade(1, T0), trade(2, T0 + MINUTE))
+    driver.watermark(T0 + 8 * 24 * HOUR)
+    driver.restart()
+    revised = newest(driver.gap(3, 9))
+    (candle,) = [each for (text, _), each in revised.items() if text == interval]
+    assert (candle.trade_count, candle.complete, candle.revision) == (2, False, 1)

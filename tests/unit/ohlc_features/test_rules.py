@@ -86,6 +86,7 @@ def test_written_rows_keep_a_lesser_candle_from_a_store_without_conditions() -> 
     [
         ({"exchange": ""}, "exchange is empty"),
         ({"product_id": "BTC\0USD"}, "product_id holds a NUL character"),
+        ({"product_id": "B" * 201}, "product_id is longer than 200 characters"),
         ({"last_trade_id": ""}, "last_trade_id is empty"),
         ({"interval": "1m", "window_end_ms": MONDAY_MS + 1}, "window_end_ms is not"),
         (
