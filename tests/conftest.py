@@ -1,5 +1,6 @@
 """Fixtures every test can use: a real broker, names of one's own, processes that never stay."""
 
+import os
 import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -11,6 +12,15 @@ from local_stack.brokers.kafka import archive_classes
 from ohlc_core.messages.topics import TopicNames, topic_names
 from support.kafka import OwnBroker
 from support.processes import Processes, Script, start_script
+
+
+@pytest.fixture(autouse=True)
+def _same_umask() -> Iterator[None]:
+    """Undo what a service run inside a test does to the files of all later ones."""
+    before = os.umask(0o022)
+    os.umask(before)
+    yield
+    os.umask(before)
 
 
 @pytest.fixture(scope="session")

@@ -11,16 +11,21 @@ from loguru import logger
 
 from dashboard.market import Market
 from dashboard.settings import DashboardSettings
+from ohlc_core.domain.trade import Trade
+from ohlc_core.domain.trade import reason_to_reject as reason_to_reject_trade
 from ohlc_core.errors import MalformedMessageError
 from ohlc_core.kafka.follower import TopicFollower
 from ohlc_core.messages.codec import decode_candle, decode_dead_letter, decode_trades_topic
 from ohlc_core.messages.records import GapMessage, TradesMessage, WatermarkMessage, product_key
+from ohlc_features.rules import reason_to_reject
 
 _POLL_SECONDS = 0.1
 _RETRY_SECONDS = 1.0
 _TRADES_BEFORE = 2_000
 _CANDLES_BEFORE = 4_000
 _LETTERS_BEFORE = 50
+# As the aggregator's MAX_AHEAD: what lies further ahead would hide all that comes before it.
+_MAX_AHEAD_US = 3_600_000_000
 
 
 class Tails:
@@ -103,19 +108,30 @@ class Tails:
                 self.dropped += 1
                 continue
             key = product_key(record)
+            limit_us = int(time.time() * 1_000_000) + _MAX_AHEAD_US
             if isinstance(record, TradesMessage):
-                if record.trades:
-                    self.market.trades(key, record.trades)
+                trades = [trade for trade in record.trades if _counts(trade, limit_us)]
+                self.dropped += len(trades) < len(record.trades)
+                if trades:
+                    self.market.trades(key, trades)
             elif isinstance(record, WatermarkMessage):
-                self.market.watermark(key, record.watermark_us)
+                if record.watermark_us <= limit_us:
+                    self.market.watermark(key, record.watermark_us)
+                else:
+                    self.dropped += 1
             elif isinstance(record, GapMessage):
                 self.market.gap(key, record)
 
     def _candles(self, messages: Iterable[Message]) -> None:
         for message in messages:
             try:
-                self.market.candle(decode_candle(message.value() or b""))
+                candle = decode_candle(message.value() or b"")
             except MalformedMessageError:
+                self.dropped += 1
+                continue
+            if reason_to_reject(candle) is None:
+                self.market.candle(candle)
+            else:
                 self.dropped += 1
 
     def _letters(self, *followers: TopicFollower) -> None:
@@ -137,3 +153,8 @@ class Tails:
                         "at": message.timestamp()[1],
                     }
                 )
+
+
+def _counts(trade: Trade, limit_us: int) -> bool:
+    """Return whether the aggregator counts the trade, as far as it is known here."""
+    return trade.timestamp_us <= limit_us and reason_to_reject_trade(trade) is None

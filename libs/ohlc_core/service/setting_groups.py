@@ -66,7 +66,11 @@ def _addresses(text: str) -> str:
 
 
 def _existing_file(text: str) -> str:
-    if text and not Path(text).is_file():
+    try:
+        exists = not text or Path(text).is_file()
+    except OSError as error:  # a name that is too long, for example
+        raise ValueError(error.strerror) from None
+    if not exists:
         raise ValueError("there is no such file")
     return text
 

@@ -212,6 +212,7 @@ def test_misspelt_setting_in_env_file_is_reported_with_nearest_name(
         ("KAFKA_BROKER_ADDRESS", "a:9092,b", "'b' has no port"),
         ("KAFKA_BROKER_ADDRESS", "a:99999", "'a:99999' has no port"),
         ("KAFKA_SSL_CA_LOCATION", "/no/such/ca.pem", "there is no such file"),
+        ("KAFKA_SSL_CA_LOCATION", "a" * 300, "File name too long"),
     ],
 )
 def test_wrong_broker_setting_names_it(
