@@ -83,8 +83,9 @@ def _window(
 ) -> Iterable[dict[str, Any] | None]:
     exchange, product, interval, end = key
     source = wanted.interval or interval
-    step = Interval.parse(source).us // 1_000
-    last = end - end % step
+    windows = Interval.parse(source)
+    step = windows.us // 1_000
+    last = windows.window_start(end * 1_000) // 1_000
     for place in range(wanted.length - 1, -1, -1):
         found = candles.get((exchange, wanted.product_id or product, source, last - place * step))
         yield found if found and found["complete"] else None

@@ -8,6 +8,7 @@ import numpy as np
 from ohlc_core.domain.interval import Interval
 from ohlc_features.define.evaluate import CandleTable, Places
 from ohlc_features.define.group import FeatureGroup
+from ohlc_features.define.touched import first_end_ms
 from ohlc_features.define.values import Floats
 
 PRODUCT = "CHECK/USD"
@@ -36,15 +37,14 @@ class SampleMarket:
             stretch * length * (Interval.parse(key.interval).us // 1_000)
             for key, length in lengths.items()
         )
-        first_row = _START_MS + history_ms
-        first_row += -first_row % step
+        first_row = first_end_ms(interval, _START_MS + history_ms)
         self.times: Places = first_row + step * np.arange(rows, dtype=np.int64)
         end = int(self.times[-1])
         self._columns: dict[str, tuple[int, list[str], dict[str, Floats]]] = {}
         for interval_text in sorted({key.interval for key in lengths}):
             products = sorted(key.product_id for key in lengths if key.interval == interval_text)
             length_ms = Interval.parse(interval_text).us // 1_000
-            first_end = _START_MS - _START_MS % length_ms + length_ms
+            first_end = first_end_ms(interval_text, _START_MS + 1)
             count = (end - first_end) // length_ms + 1
             lines = [_columns(count, f"{seed} {each} {interval_text}") for each in products]
             columns = {name: np.stack([line[name] for line in lines]) for name in lines[0]}

@@ -23,7 +23,7 @@ from ohlc_features.checking.brute_force import (
 from ohlc_features.checking.sample import PRODUCT
 from ohlc_features.define.group import DefinitionError, FeatureGroup
 from ohlc_features.define.loading import DefinedGroup
-from ohlc_features.define.touched import length_ms, reach
+from ohlc_features.define.touched import first_end_ms, last_end_ms, length_ms, reach
 from ohlc_features.errors import StoreError
 from ohlc_features.sql.store import LocalStore
 
@@ -92,13 +92,13 @@ def _market(group: FeatureGroup, draw: random.Random) -> list[Candle]:
     series = dict.fromkeys((product, source) for product in products for source in back.own)
     series |= dict.fromkeys(back.others)
     lengths = back.lengths()
-    first_row = _BEGIN_MS + max(n * length_ms(source) for source, n in lengths.items())
-    first_row += -first_row % length_ms(interval)
+    history_ms = max(n * length_ms(source) for source, n in lengths.items())
+    first_row = first_end_ms(interval, _BEGIN_MS + history_ms)
     last_row = first_row + (rows - 1) * length_ms(interval)
     made: list[Candle] = []
     for product, source in series:
         step, length = length_ms(source), lengths[source]
-        first_end = first_row - first_row % step - (length - 1) * step
+        first_end = last_end_ms(source, first_row) - (length - 1) * step
         ends = range(first_end, last_row + 1, step)
         # Rows of the first third lack a candle for good; those behind it are whole.
         gap = ends[draw.randrange((len(ends) - length) // 3)] if len(ends) > length + 2 else None

@@ -63,6 +63,19 @@ def length_ms(interval: str) -> int:
     return Interval.parse(interval).us // 1_000
 
 
+def first_end_ms(interval: str, from_ms: int) -> int:
+    """Return the end of the first window that ends at or after ``from_ms``.
+
+    Windows lie one behind the other, so their ends are starts, too.
+    """
+    return Interval.parse(interval).first_start(from_ms * 1_000) // 1_000
+
+
+def last_end_ms(interval: str, at_ms: int) -> int:
+    """Return the end of the last window that has ended at ``at_ms``."""
+    return Interval.parse(interval).window_start(at_ms * 1_000) // 1_000
+
+
 def reach(group: FeatureGroup, interval: str) -> Reach:
     """Return how far back the inputs of the rows of one interval go."""
     own: dict[str, int] = {interval: 1}

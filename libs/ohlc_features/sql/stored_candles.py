@@ -11,6 +11,7 @@ import numpy as np
 
 from ohlc_core.domain.interval import Interval
 from ohlc_features.define.evaluate import CandleTable, Places
+from ohlc_features.define.touched import first_end_ms, last_end_ms
 from ohlc_features.define.values import Bools, Floats
 
 #: The columns of the candles' table that features can use, in the order they are read.
@@ -104,7 +105,7 @@ def read_windows(
 ) -> StoredWindows:
     """Read the windows that end in ``[from_ms, to_ms)``."""
     step = Interval.parse(interval).us // 1_000
-    first_end = from_ms + -from_ms % step
+    first_end = first_end_ms(interval, from_ms)
     arrays = _Arrays(interval, first_end, max(0, -(-(to_ms - first_end) // step)))
     arrays.add_lines(products)
     arrays.put(read(products, from_ms, to_ms))
@@ -130,8 +131,7 @@ class RecentCandles:
         if self._arrays is not None:
             return self._arrays.first_end_ms
         step = Interval.parse(self._interval).us // 1_000
-        newest = newest_ms - newest_ms % step
-        return newest - (self._count * 3 // 4) * step
+        return last_end_ms(self._interval, newest_ms) - (self._count * 3 // 4) * step
 
     def forget(self) -> None:
         """Hold nothing: someone else may have written, or a transaction was rolled back."""
