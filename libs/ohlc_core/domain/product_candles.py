@@ -205,11 +205,12 @@ class ProductCandles:
         columns, dense, spans, segments = trades
         for (begin, end, first_us, last_us), segment in zip(spans, segments, strict=True):
             self._windows.add(first_us, segment)
+            highest = self._seen.highest
             if dense is None:
                 self._seen.add(columns.ids[begin:end], first_us)
             else:
                 self._seen.add_dense(dense[begin:end], first_us)
-            self._state.last_trade_us = last_us
+            self._note_last(last_us, by_id=self._seen.highest != highest)
             yield from self._advance(last_us)
 
     def _take(self, trades: Sequence[Trade], not_after_us: int) -> Steps:
@@ -246,11 +247,18 @@ class ProductCandles:
             output.rejected.append(Rejected(trade, "too-late", detail))
             if len(too_late) == len(self._rules.intervals):
                 return
-        before = self._seen.highest
+        highest = self._seen.highest
         self._seen.add((trade.trade_id,), trade.timestamp_us)
-        if self._seen.highest != before or not self._sequential:
-            self._state.last_trade_us = trade.timestamp_us
+        is_highest = self._seen.highest != highest
+        if is_highest or not (self._sequential and is_number(trade.trade_id)):
+            self._note_last(trade.timestamp_us, by_id=is_highest)
         yield from self._advance(trade.timestamp_us)
+
+    def _note_last(self, timestamp_us: int, *, by_id: bool) -> None:
+        """Note a trade that may be the last in the exchange's order: by its id, or by its time."""
+        last_us = self._state.last_trade_us
+        if by_id or last_us is None or timestamp_us > last_us:
+            self._state.last_trade_us = timestamp_us
 
     # --- the other records -------------------------------------------------------------------
 

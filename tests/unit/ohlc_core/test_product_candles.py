@@ -341,3 +341,18 @@ def test_longest_window_of_the_last_trade_is_kept_for_a_gap(interval: str) -> No
     revised = newest(driver.gap(3, 9))
     (candle,) = [each for (text, _), each in revised.items() if text == interval]
     assert (candle.trade_count, candle.complete, candle.revision) == (2, False, 1)
+
+
+@pytest.mark.parametrize("late", ["3", "1790035320000000-1"])
+def test_late_trade_is_not_the_last_one_before_a_gap(late: str) -> None:
+    driver = Driver(rules("1m"), ProductKey("bitstamp", "BTC/USD"))
+    driver.start(T0 - HOUR)
+    driver.trades(trade(7, T0 + 30 * MINUTE))
+    driver.trades(trade(late, T0 + 2 * MINUTE))
+    driver.watermark(T0 + 5 * HOUR)
+    driver.restart()
+    driver.gap(8, 9)
+    driver.trades(trade(10, T0 + 5 * HOUR + MINUTE))
+    candles = newest(driver.output.candles)
+    assert candles["1m", (T0 + 2 * MINUTE) // MS].complete
+    assert not candles["1m", (T0 + 30 * MINUTE) // MS].complete
