@@ -72,6 +72,8 @@ def split_trades(value: bytes) -> TradesRecord | None:
         None: it is laid out in another way.
     """
     begin = value.find(_NAMES[0])
+    if begin < 0:
+        return None
     columns = []
     for name, following in pairwise(_NAMES):
         bracket = begin + len(name)
@@ -85,7 +87,7 @@ def split_trades(value: bytes) -> TradesRecord | None:
         return None
     try:
         head = _decode_head(value[: value.find(_NAMES[0])] + b"}")
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except UNREADABLE:
         return None
     raw_ids, raw_prices, raw_quantities, raw_times = map(
         msgspec.Raw, (ids, prices, quantities, times)

@@ -90,3 +90,9 @@ def test_a_record_without_trades_is_refused() -> None:
         decode_trades_topic(
             empty + b'"type":"trades","exchange":"a","product_id":"b","source":"rest"}'
         )
+
+
+@pytest.mark.parametrize("name", ["trade_ids", "prices", "quantities", "sides", "timestamps_us"])
+def test_white_space_in_front_of_one_column_changes_nothing(name: str) -> None:
+    spaced = RECORD.replace(f'"{name}":'.encode(), f'"{name}": '.encode())
+    assert decode_trades_topic(spaced) == decode_trades_topic(RECORD)
