@@ -20,7 +20,7 @@ from ohlc_core.domain.scaled_columns import (
     ScaledColumns,
 )
 from ohlc_core.messages.equal_widths import read_equal_widths
-from ohlc_core.messages.trades_record import TradesRecord
+from ohlc_core.messages.trades_record import UNREADABLE, TradesRecord
 
 #: Below it, starting up the column operations costs more than they save.
 _MIN_TRADES = 16
@@ -86,7 +86,7 @@ def _unequal_numbers(text: bytes, count: int) -> Scaled | None:
             return None
     try:
         doubles = np.fromiter(_decode_floats(text), np.float64, count)
-    except (msgspec.MsgspecError, ValueError):
+    except (*UNREADABLE, ValueError):
         return None
     scaled = np.rint(doubles * 10.0**decimals)
     if scaled.max() >= LARGEST_SCALED:
@@ -111,7 +111,7 @@ def _times(text: bytes, count: int) -> Integers | None:
         return table.values
     try:
         times = np.array(_decode_times(text), np.int64)
-    except (msgspec.MsgspecError, OverflowError):
+    except (*UNREADABLE, OverflowError):
         return None
     return times if len(times) == count else None
 
@@ -125,7 +125,7 @@ def _ids(text: bytes, count: int) -> range | list[str] | None:
             return range(first, last + 1)
     try:
         ids = _decode_ids(text)
-    except msgspec.MsgspecError:
+    except UNREADABLE:
         return None
     return ids if len(ids) == count and all(ids) else None
 

@@ -42,9 +42,10 @@ class TradesRecord(msgspec.Struct, frozen=True, tag_field="type", tag="trades"):
     timestamps_us: msgspec.Raw
 
 
-class _Head(msgspec.Struct, frozen=True, tag_field="type", tag="trades"):
+class _Head(msgspec.Struct, frozen=True):
     """The record without its columns."""
 
+    type: Literal["trades"]  # no tag, which msgspec lets be absent
     exchange: str
     product_id: str
     source: Source

@@ -10,8 +10,8 @@ from ohlc_aggregator.records import Outgoing, Place, RecordReader
 from ohlc_core.domain.product_candles import ProductCandles
 from ohlc_core.domain.state import MemoryStore
 from ohlc_core.errors import MalformedMessageError
-from ohlc_core.messages.codec import decode_dead_letter
-from support.candles import KEY, MINUTE, T0, rules
+from ohlc_core.messages.codec import decode_dead_letter, encode_trades
+from support.candles import KEY, MINUTE, T0, rules, trade
 
 _PLACE = Place("trades", 0, 7, T0 // 1_000)
 _DEEP = b"[" * 100_000
@@ -32,6 +32,12 @@ def _trades(ids: list[str], prices: str, quantities: str = "") -> bytes:
         f'{head},"prices":[{prices}],"quantities":[{quantities}],"sides":"{"b" * count}"'
         f',"timestamps_us":{times}}}'
     ).encode()
+
+
+def _compact(count: int) -> bytes:
+    """Return a record exactly as a producer writes it."""
+    trades = [trade(number, T0 + number) for number in range(1, count + 1)]
+    return encode_trades(*KEY, "websocket", trades)
 
 
 class _Aggregator:
@@ -66,8 +72,23 @@ class _Aggregator:
         _trades(["1"], "1e999999999999999999"),
         _trades(["1"], "5", "1e-999999999999999999"),
         _trades(["1"], "1" * 400),
+        _compact(20).replace(b'"type"', b'"kind"'),
+        _compact(20).replace(b'"type":"trades"', b'"type":"other"'),
+        _compact(20).replace(b'"1"', b'"\xff"'),
     ],
-    ids=["deep", "deep-array", "deep-column", "start", "watermark", "huge", "tiny", "400-digits"],
+    ids=[
+        "deep",
+        "deep-array",
+        "deep-column",
+        "start",
+        "watermark",
+        "huge",
+        "tiny",
+        "400-digits",
+        "no-type",
+        "type",
+        "id-no-text",
+    ],
 )
 def test_record_that_cannot_be_used_is_a_dead_letter_and_the_next_one_counts(value: bytes) -> None:
     aggregator = _Aggregator()
