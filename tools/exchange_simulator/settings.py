@@ -19,6 +19,8 @@ from ohlc_exchanges.settings import EXCHANGES_TEXT, ExchangeName
 MAX_HISTORY_TRADES = 3_000_000
 
 _PREFIX = "simulator_"
+# Before it, event times would be negative.
+_FIRST_YEAR = 1970
 
 
 class SimulatorSettings(ObservabilitySettings):
@@ -92,8 +94,8 @@ class SimulatorSettings(ObservabilitySettings):
     @field_validator("simulator_start")
     @classmethod
     def _is_a_time(cls, text: str) -> str:
-        if text:
-            datetime.fromisoformat(text)
+        if text and datetime.fromisoformat(text).year < _FIRST_YEAR:
+            raise ValueError(f"before {_FIRST_YEAR}")
         return text
 
     @model_validator(mode="after")

@@ -110,8 +110,8 @@ def _serve_metrics(settings: ObservabilitySettings, runtime: Runtime) -> None:
         )
     except OSError as error:
         raise SettingsError(
-            f"METRICS_PORT was {settings.metrics_port} ({error.strerror}); "
-            "allowed: a free port, or 0 for any"
+            f"METRICS_PORT was {settings.metrics_port} at METRICS_HOST {settings.metrics_host!r} "
+            f"({error.strerror}); allowed: a free port, or 0 for any, at an address of this machine"
         ) from None
     add_health(REGISTRY, runtime.health, runtime.status.service)
     logger.info(

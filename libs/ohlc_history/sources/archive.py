@@ -83,13 +83,18 @@ def paths_at(path: str) -> list[Path]:
         SettingsError: there is no such file.
     """
     given = Path(path).expanduser()
-    if given.is_dir():
-        found = [file for file in given.iterdir() if file.is_file()]
-    elif given.is_file():
-        found = [given]
-    else:
-        matches = glob.glob(str(given), recursive=True)
-        found = [file for match in matches if (file := Path(match)).is_file()]
+    try:
+        if given.is_dir():
+            found = [file for file in given.iterdir() if file.is_file()]
+        elif given.is_file():
+            found = [given]
+        else:
+            matches = glob.glob(str(given), recursive=True)
+            found = [file for match in matches if (file := Path(match)).is_file()]
+    except OSError as error:  # a name that is too long, or a folder that may not be read
+        raise SettingsError(
+            f"REPLAY_PATH was {path!r} ({error.strerror}); allowed: a file, folder or glob"
+        ) from None
     if not found:
         raise SettingsError(
             f"REPLAY_PATH was {path!r}, where there is no file; allowed: a file, folder or glob"

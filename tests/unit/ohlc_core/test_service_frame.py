@@ -298,3 +298,11 @@ def test_a_run_id_that_is_no_topic_name_is_refused(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("RUN_ID", "a b")
     with pytest.raises(SettingsError, match="RUN_ID was 'a b'"):
         load(RunSettings)
+
+
+def test_host_that_is_none_of_this_machine_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["service", "--metrics-port=0", "--metrics-host=192.0.2.1"])
+    assert exit_code(lambda settings, runtime: None) == 2
+    assert "METRICS_HOST '192.0.2.1'" in capsys.readouterr().err

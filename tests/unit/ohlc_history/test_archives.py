@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from ohlc_core.errors import SettingsError
 from ohlc_history.sources import delimited
+from ohlc_history.sources.archive import paths_at
 from ohlc_history.sources.base import SourceError
 from support.history_files import T0, opened, taken
 
@@ -111,3 +113,8 @@ def test_line_without_end_is_refused_before_memory_is_full(
     (tmp_path / "XBTUSD.csv.gz").write_bytes(body.getvalue())
     with pytest.raises(SourceError, match=r"XBTUSD.csv.gz: has a line of more than"):
         taken(tmp_path)
+
+
+def test_name_that_no_file_can_have_is_a_wrong_setting() -> None:
+    with pytest.raises(SettingsError, match="File name too long"):
+        paths_at("a" * 300)
