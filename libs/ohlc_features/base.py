@@ -1,9 +1,12 @@
 """What every feature store does for the writer."""
 
 from collections.abc import Sequence
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 from ohlc_core.domain.candle import Candle
+
+if TYPE_CHECKING:
+    from ohlc_features.define.group import FeatureGroup
 
 
 class FeatureStore(Protocol):
@@ -54,3 +57,33 @@ class FeatureGroupStore(FeatureStore, Protocol):
 
     def unmaintained_groups(self) -> list[str]:
         """Return the stored feature groups whose rows this store does not keep in step."""
+
+
+class GroupRow(NamedTuple):
+    """One row of a feature group.
+
+    Attributes:
+        window_start, window_end: ms UTC; the end is the event time.
+        values: in the order of the group's features; None where a feature is not defined.
+        complete: whether no candle of the row's windows was missing.
+    """
+
+    exchange: str
+    product_id: str
+    candle_interval: str
+    window_start: int
+    window_end: int
+    values: tuple[float | None, ...]
+    complete: bool
+
+
+class GroupRowSink(FeatureStore, Protocol):
+    """A store that takes rows of feature groups made elsewhere."""
+
+    def write_rows(self, group: "FeatureGroup", rows: Sequence[GroupRow]) -> None:
+        """Keep rows, each in place of an earlier one of its key and window.
+
+        Raises:
+            StoreUnavailableError: some may be kept; the same call may succeed later.
+            StoreRejectedError: it will not.
+        """

@@ -37,12 +37,24 @@ def open_store(
         DefinitionError: the stored rows of a feature group are of other code.
     """
     if settings.feature_store == "console":
-        from ohlc_features.console.store import open_console
+        from ohlc_features.console.store import open_console, open_console_with_groups
 
+        if definitions:
+            return open_console_with_groups(
+                definitions, write_incomplete=write_incomplete, observer=observer
+            )
         return open_console(write_incomplete=write_incomplete)
     if settings.feature_store == "hopsworks":
-        from ohlc_features.hopsworks.store import HopsworksStore
+        from ohlc_features.hopsworks.store import HopsworksStore, open_hopsworks_with_groups
 
+        if definitions:
+            return open_hopsworks_with_groups(
+                settings,
+                definitions,
+                origin=origin,
+                write_incomplete=write_incomplete,
+                observer=observer,
+            )
         return HopsworksStore(settings, origin=origin, write_incomplete=write_incomplete)
     from ohlc_features.sql.store import LocalStore
 

@@ -59,6 +59,13 @@ class FeatureStoreSettings(EnvSettings):
         description="when rows reach the offline store: hourly, daily, each-batch or manual",
     )
 
+    hopsworks_working_file: str = Field(
+        "data/hopsworks.db",
+        min_length=1,
+        description="path of the SQLite file that holds candles for FEATURE_DEFINITIONS with "
+        "FEATURE_STORE=hopsworks",
+    )
+
     @model_validator(mode="after")
     def _store_is_whole(self) -> "FeatureStoreSettings":
         # Checked here and not on the field, whose error would quote a password in the URL.

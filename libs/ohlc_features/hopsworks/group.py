@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from ohlc_features.base import GroupRow
+from ohlc_features.define.group import FeatureGroup
 from ohlc_features.errors import StoreRejectedError
 from ohlc_features.schema import COLUMNS, EVENT_TIME, ONLINE_KEY, FeatureRow, Kind, by_kind
 from ohlc_features.settings import FeatureStoreSettings
@@ -20,6 +22,8 @@ _TYPES = {
 
 #: The Hopsworks type of each column; numbers are as wide as Python's.
 FEATURE_TYPES = by_kind(_TYPES.__getitem__)
+
+_FRAME_TYPES = {"string": "string", "bigint": "int64", "double": "float64", "boolean": "bool"}
 
 #: Hours between materialisations into the offline store, by HOPSWORKS_MATERIALIZATION.
 _HOURS = {"hourly": 1, "daily": 24}
@@ -50,7 +54,7 @@ def open_group(store: Any, settings: FeatureStoreSettings) -> Any:  # noqa: ANN4
         offline_backfill_every_hr=_HOURS.get(settings.hopsworks_materialization),
     )
     if group.id is not None:
-        _check(group, name, version)
+        _check(group, name, version, FEATURE_TYPES)
     return group
 
 
@@ -58,14 +62,62 @@ def group_frame(rows: Sequence[FeatureRow]) -> "pandas.DataFrame":
     """Return rows as the client takes them, with types that do not depend on their values."""
     import pandas as pd
 
-    types = {"string": "string", "bigint": "int64", "double": "float64", "boolean": "bool"}
     frame = pd.DataFrame.from_records(rows, columns=list(COLUMNS))
-    return frame.astype({column: types[FEATURE_TYPES[column]] for column in COLUMNS})
+    return frame.astype({column: _FRAME_TYPES[FEATURE_TYPES[column]] for column in COLUMNS})
 
 
-def _check(group: Any, name: str, version: int) -> None:  # noqa: ANN401
+def open_feature_group(store: Any, group: FeatureGroup, settings: FeatureStoreSettings) -> Any:  # noqa: ANN401
+    """Return the feature group of some definitions; keys and event time as the candles'.
+
+    Raises:
+        StoreRejectedError: a group of this name and version exists with other keys or columns.
+    """
+    opened = store.get_or_create_feature_group(
+        name=group.name,
+        version=group.version,
+        description=f"features of stored candles ({', '.join(group.intervals)}); "
+        "event time is the window's end (ms, UTC)",
+        primary_key=list(ONLINE_KEY),
+        event_time=EVENT_TIME,
+        online_enabled=True,
+        stream=True,
+        statistics_config=False,
+        offline_backfill_every_hr=_HOURS.get(settings.hopsworks_materialization),
+    )
+    if opened.id is not None:
+        _check(opened, group.name, group.version, row_types(group))
+    return opened
+
+
+def row_types(group: FeatureGroup) -> dict[str, str]:
+    """Return the Hopsworks type of each column of a group's rows."""
+    leading = {name: FEATURE_TYPES[name] for name in (*ONLINE_KEY, "window_start", "window_end")}
+    return {**leading, **dict.fromkeys(group.features, "double"), "complete": "boolean"}
+
+
+def rows_frame(group: FeatureGroup, rows: Sequence[GroupRow]) -> "pandas.DataFrame":
+    """Return rows of a group as the client takes them; null is NaN, which it sends as null."""
+    import pandas as pd
+
+    types = row_types(group)
+    flat = [(*row[:5], *row.values, row.complete) for row in rows]
+    frame = pd.DataFrame.from_records(flat, columns=list(types))
+    return frame.astype({column: _FRAME_TYPES[kind] for column, kind in types.items()})
+
+
+def describe_features(opened: Any, group: FeatureGroup) -> None:  # noqa: ANN401
+    """Give each feature its description and unit, where the backend has another one."""
+    known = {feature.name: feature.description for feature in opened.features}
+    for name, feature in group.features.items():
+        unit = f" [{feature.unit}]" if feature.unit else ""
+        inputs = " ".join(each.text() for each in feature.inputs)
+        text = f"{feature.about}{unit}; of {inputs}"
+        if known.get(name) != text:
+            opened.update_feature_description(name, text)
+
+
+def _check(group: Any, name: str, version: int, wanted: dict[str, str]) -> None:  # noqa: ANN401
     found = {feature.name: feature.type for feature in group.features}
-    wanted = FEATURE_TYPES
     different = sorted(
         column for column in found.keys() | wanted.keys() if found.get(column) != wanted.get(column)
     )
@@ -76,15 +128,16 @@ def _check(group: Any, name: str, version: int) -> None:  # noqa: ANN401
     if different:
         raise StoreRejectedError(
             f"feature group {name} version {version} exists with another schema "
-            f"({', '.join(different)}); choose another FEATURE_GROUP_VERSION"
+            f"({', '.join(different)}); choose another version (FEATURE_GROUP_VERSION, or that "
+            "of the group in FEATURE_DEFINITIONS)"
         )
 
 
-def open_view(store: Any, group: Any, settings: FeatureStoreSettings) -> Any:  # noqa: ANN401
+def open_view(store: Any, group: Any) -> Any:  # noqa: ANN401
     """Return the feature view of all the group's columns, created where it does not exist."""
     return store.get_or_create_feature_view(
-        name=settings.feature_group_name,
-        version=settings.feature_group_version,
-        description="every column of the candles, for training and inference",
+        name=group.name,
+        version=group.version,
+        description="every column of the group, for training and inference",
         query=group.select_all(),
     )

@@ -23,9 +23,10 @@ class HopsworksSource:
         session: what is closed at the end, and where errors are said to come from.
     """
 
-    def __init__(self, group: Any, session: Any) -> None:  # noqa: ANN401 - the client is not typed
+    def __init__(self, group: Any, session: Any, *, logs_out: bool = True) -> None:  # noqa: ANN401 - the client is not typed
         self._group = group
         self._session = session
+        self._logs_out = logs_out
 
     @classmethod
     def open(cls, settings: FeatureStoreSettings) -> "HopsworksSource":
@@ -38,20 +39,20 @@ class HopsworksSource:
         from ohlc_features.hopsworks.session import HopsworksSession
 
         session = HopsworksSession(settings)
-        name, version = settings.feature_group_name, settings.feature_group_version
         try:
-            with contextlib.redirect_stdout(sys.stderr):
-                group = session.feature_store.get_feature_group(name, version)
-        except Exception as error:
+            return cls(_find_group(settings, session), session)
+        except StoreError:
             session.close()
-            raise hopsworks_error(error, session.host, session.project) from None
-        if group is None:
-            session.close()
-            raise StoreRejectedError(
-                f"Hopsworks project {session.project!r} has no feature group {name} version "
-                f"{version}; run the feature writer first"
-            )
-        return cls(group, session)
+            raise
+
+    @classmethod
+    def within(cls, session: Any, settings: FeatureStoreSettings) -> "HopsworksSource":  # noqa: ANN401
+        """Find the feature group by a login that goes on when this is closed.
+
+        Raises:
+            StoreUnavailableError, StoreRejectedError: as `open`.
+        """
+        return cls(_find_group(settings, session), session, logs_out=False)
 
     def history(self, wanted: CandleRange) -> pl.DataFrame:
         """Return the candles of the range that were materialised into the offline store."""
@@ -120,8 +121,9 @@ class HopsworksSource:
         raise StoreRejectedError(f"{group.table} is read with Hopsworks' own client")
 
     def close(self) -> None:
-        """Log out."""
-        self._session.close()
+        """Log out, unless the login is another's."""
+        if self._logs_out:
+            self._session.close()
 
     def _of(self, wanted: CandleRange) -> Any:  # noqa: ANN401
         condition = (self._group["exchange"] == wanted.exchange) & (
@@ -144,3 +146,18 @@ class HopsworksSource:
         read = pl.from_pandas(frame)
         assert isinstance(read, pl.DataFrame)
         return read
+
+
+def _find_group(settings: FeatureStoreSettings, session: Any) -> Any:  # noqa: ANN401
+    name, version = settings.feature_group_name, settings.feature_group_version
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            group = session.feature_store.get_feature_group(name, version)
+    except Exception as error:
+        raise hopsworks_error(error, session.host, session.project) from None
+    if group is None:
+        raise StoreRejectedError(
+            f"Hopsworks project {session.project!r} has no feature group {name} version "
+            f"{version}; run the feature writer first"
+        )
+    return group

@@ -4,15 +4,33 @@ import contextlib
 import sys
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from ohlc_core.domain.candle import Candle
+from ohlc_features.base import FeatureStore, GroupRow
+from ohlc_features.define.group import FeatureGroup
+from ohlc_features.define.loading import DefinedGroup
+from ohlc_features.define.observer import Observer
 from ohlc_features.errors import StoreError, StoreRejectedError
 from ohlc_features.hopsworks.errors import hopsworks_error
-from ohlc_features.hopsworks.group import group_frame, open_group, open_view
+from ohlc_features.hopsworks.group import (
+    describe_features,
+    group_frame,
+    open_feature_group,
+    open_group,
+    open_view,
+    rows_frame,
+)
 from ohlc_features.hopsworks.session import HopsworksSession
 from ohlc_features.memory import WrittenRows
 from ohlc_features.schema import FeatureRow, Origin, feature_row
 from ohlc_features.settings import FeatureStoreSettings
+
+if TYPE_CHECKING:
+    import pandas
+
+    from ohlc_features.hopsworks.reader import HopsworksSource
 
 
 class HopsworksStore:
@@ -48,7 +66,9 @@ class HopsworksStore:
         self._origin = origin
         self._now_ms = now_ms
         self._written = WrittenRows(write_incomplete=write_incomplete)
-        self._has_view = False
+        self._groups: dict[str, Any] = {}
+        self._views: set[tuple[str, int]] = set()
+        self._described: set[str] = set()
         self._options = {
             "start_offline_materialization": settings.hopsworks_materialization == "each-batch",
             # Also given to a consumer of the client's own, which warns that it needs no time-out.
@@ -82,19 +102,54 @@ class HopsworksStore:
             self._written.written(changes)
         return incomplete
 
+    def write_rows(self, group: FeatureGroup, rows: Sequence[GroupRow]) -> None:
+        """Insert rows of a feature group, which the first ones create.
+
+        Raises:
+            StoreUnavailableError: some may be kept; the same call may succeed later.
+            StoreRejectedError: they will not be kept.
+        """
+        try:
+            with contextlib.redirect_stdout(sys.stderr):
+                if group.table not in self._groups:
+                    self._groups[group.table] = open_feature_group(
+                        self._session.feature_store, group, self._settings
+                    )
+                opened = self._groups[group.table]
+                self._send(opened, rows_frame(group, rows))
+                if group.table not in self._described:
+                    describe_features(opened, group)
+                    self._described.add(group.table)
+        except Exception as error:
+            raise self._meaning(error) from None
+
     def _insert(self, rows: Sequence[FeatureRow]) -> None:
         try:
             with contextlib.redirect_stdout(sys.stderr):
-                self._group.insert(
-                    group_frame(rows),
-                    write_options=self._options,
-                    validation_options={"run_validation": False, "fetch_expectation_suite": False},
-                )
-                if not self._has_view:
-                    open_view(self._session.feature_store, self._group, self._settings)
-                    self._has_view = True
+                self._send(self._group, group_frame(rows))
         except Exception as error:
             raise self._meaning(error) from None
+
+    def _send(self, group: Any, frame: "pandas.DataFrame") -> None:  # noqa: ANN401 - not typed
+        group.insert(
+            frame,
+            write_options=self._options,
+            validation_options={"run_validation": False, "fetch_expectation_suite": False},
+        )
+        if (group.name, group.version) not in self._views:
+            open_view(self._session.feature_store, group)
+            self._views.add((group.name, group.version))
+
+    def source(self) -> "HopsworksSource":
+        """Return what reads the candles' history within this login.
+
+        Raises:
+            StoreUnavailableError: the backend can not be reached at the moment.
+            StoreRejectedError: there is no such feature group yet.
+        """
+        from ohlc_features.hopsworks.reader import HopsworksSource
+
+        return HopsworksSource.within(self._session, self._settings)
 
     def close(self) -> None:
         """Log out."""
@@ -104,3 +159,37 @@ class HopsworksStore:
         if isinstance(error, StoreError):
             return error
         return hopsworks_error(error, self._session.host, self._session.project)
+
+
+def open_hopsworks_with_groups(
+    settings: FeatureStoreSettings,
+    definitions: Sequence[DefinedGroup],
+    *,
+    origin: Origin = "live",
+    write_incomplete: bool = False,
+    observer: Observer | None = None,
+) -> FeatureStore:
+    """Return the store with rows of feature groups, whose windows HOPSWORKS_WORKING_FILE holds.
+
+    Raises:
+        StoreUnavailableError, StoreRejectedError: as `HopsworksStore`, or the file's.
+        DefinitionError: the file's rows are of other code.
+    """
+    from ohlc_features.working_file import WorkingFile
+    from ohlc_features.working_store import WorkingStore
+
+    store = HopsworksStore(settings, origin=origin, write_incomplete=write_incomplete)
+    file = WorkingFile(Path(settings.hopsworks_working_file), definitions, store.source)
+    try:
+        return WorkingStore(
+            store,
+            file.url,
+            definitions,
+            origin=origin,
+            write_incomplete=write_incomplete,
+            observer=observer,
+            file=file,
+        )
+    except BaseException:
+        store.close()
+        raise

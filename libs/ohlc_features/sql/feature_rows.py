@@ -194,6 +194,7 @@ class FeatureRowsStore:
             connection.exec_driver_sql(part.tables.upsert, stored[begin : begin + _ROWS_AT_ONCE])
         if newest:
             connection.exec_driver_sql(part.tables.upsert_latest, newest)
+        self._observer.stored(part.tables.history.name, stored)
         self._tell(part, rows, len(stored))
 
     def _tell(self, part: "_Part", rows: FeatureRows, count: int) -> None:

@@ -249,6 +249,66 @@ def test_group_with_another_schema_is_refused(stub: HopsworksStub, writer: Start
     assert "choose another FEATURE_GROUP_VERSION" in process.log_lines()[-1]
 
 
+DEFINITIONS = """
+from ohlc_features.define import FeatureGroup, ta
+group = FeatureGroup("probe", version=2, intervals=["1m"])
+
+@group.feature(window=3, unit="ratio", about="change over two candles")
+def change(c):
+    return ta.returns(c.close, 2)
+
+@group.feature(window=1, btc=("1m", 2, "BTC/USD"), unit="price", about="less bitcoin before")
+def gap(c, btc):
+    return c.close[-1] - btc.close[-2]
+"""
+
+
+def test_feature_rows_reach_a_group_of_their_own_and_survive_outages_and_restarts(
+    stub: HopsworksStub, pipeline: WriterPipeline, writer: StartWriter, tmp_path: Path
+) -> None:
+    file = tmp_path / "definitions.py"
+    file.write_text(DEFINITIONS, "utf-8")
+    settings = {"FEATURE_DEFINITIONS": str(file), "HOPSWORKS_TIMEOUT_SECONDS": "2"}
+    closes = ["10", "11", "12", "13", "14", "15"]
+    candles = [
+        candle(n, product_id=product, close=close)
+        for n, close in enumerate(closes)
+        for product in ("BTC/USD", "ETH/USD")
+    ]
+    pipeline.produce(*candles[:6])
+    process = writer(**settings)
+    pipeline.wait_until_stored(60, process)
+    stub.fail(Fault("online_ingestion", 503, times=3))
+    pipeline.produce(*candles[6:8], candle(1, close="20", revision=1, trade_count=42))
+    pipeline.wait_until_stored(60, process)
+    assert process.stop() == 0
+    pipeline.produce(*candles[8:])
+    process = writer(**settings)
+    pipeline.wait_until_stored(60, process)
+    assert process.stop() == 0
+
+    (ohlc, probe) = stub.backend.groups.values()
+    assert (ohlc["name"], probe["name"], probe["version"]) == ("ohlc", "probe", 2)
+    assert {each["name"]: each.get("description") for each in probe["features"]} | {
+        "change": "change over two candles [ratio]; of c=3xown",
+        "gap": "less bitcoin before [price]; of c=1xown btc=2x1m:BTC/USD",
+    } == {each["name"]: each.get("description") for each in probe["features"]}
+    assert list(stub.backend.views) == [("ohlc", 1), ("probe", 2)]
+    found = {
+        (row.values["product_id"], row.values["window_end"]): row.values
+        for row in ingested_rows(stub.backend)
+        if row.group == probe["id"]
+    }
+    bitcoin = [10.0, 20.0, *map(float, closes[2:])]
+    for product, prices in (("BTC/USD", bitcoin), ("ETH/USD", [float(each) for each in closes])):
+        for n, price in enumerate(prices):
+            row = found.pop((product, candle(n).window_end_ms))
+            assert row["change"] == (price / prices[n - 2] - 1 if n >= 2 else None)
+            assert row["gap"] == (price - bitcoin[n - 1] if n >= 1 else None)
+            assert row["complete"] is (n >= 2)
+    assert found == {}
+
+
 def test_quota_is_told_in_the_backends_words(
     stub: HopsworksStub, pipeline: WriterPipeline, writer: StartWriter
 ) -> None:

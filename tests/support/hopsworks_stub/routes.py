@@ -55,6 +55,7 @@ class Routes:
         app.router.add_get(f"{_PROJECT}/featurestores/{{store}}", self._feature_store)
         app.router.add_get(f"{_STORE}/featuregroups/{{name}}", self._group)
         app.router.add_post(f"{_STORE}/featuregroups", self._new_group)
+        app.router.add_put(f"{_STORE}/featuregroups/{{id}}", self._update_group)
         app.router.add_get(f"{_STORE}/featuregroups/{{id}}/expectationsuite", self._nothing)
         app.router.add_post(
             f"{_STORE}/featuregroups/{{id}}/online_ingestion", self._online_ingestion
@@ -142,6 +143,15 @@ class Routes:
 
     async def _new_group(self, request: web.Request) -> web.Response:
         return web.json_response(self._backend.new_group(await request.json()), status=201)
+
+    async def _update_group(self, request: web.Request) -> web.Response:
+        if request.query.get("updateMetadata", "").lower() != "true":
+            return await self._no_answer(request)
+        group = self._backend.group_by_id(int(request.match_info["id"]))
+        told = {each["name"]: each for each in (await request.json())["features"]}
+        for feature in group["features"]:
+            feature["description"] = told[feature["name"]].get("description")
+        return web.json_response(group)
 
     async def _online_ingestion(self, request: web.Request) -> web.Response:
         body = await request.json()

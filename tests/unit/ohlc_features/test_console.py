@@ -1,15 +1,20 @@
 """The console store: exact JSON lines for programs, a table of newest candles for people."""
 
 import io
+import json
 import os
 from decimal import Decimal
 
 import pytest
 
 from ohlc_core.messages.codec import encode_candle
-from ohlc_features.console.store import open_console
+from ohlc_features.console.store import open_console, open_console_with_groups
+from ohlc_features.define import Candles, FeatureGroup, Value, ta
+from ohlc_features.define.loading import DefinedGroup
 from ohlc_features.errors import StoreRejectedError
-from support.candle_records import candle
+from support.candle_records import MONDAY_MS, candle
+
+group = FeatureGroup("probe", version=3, intervals=["1m"])
 
 
 class Terminal(io.StringIO):
@@ -24,6 +29,51 @@ def test_every_revision_is_a_line_of_exactly_its_records_json() -> None:
     store.write(candles)
     store.close()
     assert out.getvalue().encode().splitlines() == [encode_candle(each) for each in candles]
+
+
+@group.feature(window=2)
+def change(c: Candles) -> Value:
+    return ta.returns(c.close)
+
+
+DEFINED = DefinedGroup(group, "source", "hash")
+
+
+def test_feature_rows_are_lines_of_their_own() -> None:
+    out = io.StringIO()
+    store = open_console_with_groups([DEFINED], out)
+    store.write([candle(0, close="2"), candle(1, close="3")])
+    store.write([candle(0, close="4", revision=1, trade_count=42)])
+    store.close()
+    lines = [json.loads(line) for line in out.getvalue().splitlines()]
+    rows = [line for line in lines if line["type"] == "feature_row"]
+    assert len(lines) - len(rows) == 3
+    assert rows[0] == {
+        "type": "feature_row",
+        "group": "probe",
+        "version": 3,
+        "exchange": "kraken",
+        "product_id": "BTC/USD",
+        "interval": "1m",
+        "window_start_ms": MONDAY_MS,
+        "window_end_ms": MONDAY_MS + 60_000,
+        "features": {"change": None},
+        "complete": False,
+    }
+    assert [row["features"]["change"] for row in rows] == [None, 0.5, None, -0.25]
+
+
+def test_terminal_shows_the_newest_feature_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("TERM", "xterm")
+    out = Terminal()
+    store = open_console_with_groups([DEFINED], out)
+    store.write([candle(n, close=str(n + 1)) for n in range(4)])
+    store.close()
+    shown = out.getvalue()[out.getvalue().rindex("newest rows of probe_3") :]
+    assert "0.333333" in shown
+    assert "00:04:00" in shown
+    assert "00:03:00" not in shown
 
 
 def test_terminal_shows_the_newest_candle_of_each_product(
