@@ -130,6 +130,10 @@ bench-restart: $(VENV)/.dev ## from a service's SIGKILL to the next candle in th
 bench-freshness: $(VENV)/.dev ## how soon rows are in the store, and where the time goes, in ms
 	@$(BIN)/python benchmarks/freshness.py $(ARGS)
 
+.PHONY: bench-features
+bench-features: $(VENV)/.dev ## what feature groups cost: live, backfill, build, vector
+	@$(BIN)/python benchmarks/features.py $$ARGS
+
 # Rivals have dependencies of their own, which must not meet ours.
 $(VENV_BENCH)/.done: requirements/bench.txt
 	@echo "installing the rivals into $(VENV_BENCH) ..."
