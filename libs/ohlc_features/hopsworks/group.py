@@ -11,6 +11,7 @@ from ohlc_features.settings import FeatureStoreSettings
 
 if TYPE_CHECKING:
     import pandas
+    import polars
 
 _TYPES = {
     Kind.TEXT: "string",
@@ -22,8 +23,6 @@ _TYPES = {
 
 #: The Hopsworks type of each column; numbers are as wide as Python's.
 FEATURE_TYPES = by_kind(_TYPES.__getitem__)
-
-_FRAME_TYPES = {"string": "string", "bigint": "int64", "double": "float64", "boolean": "bool"}
 
 #: Hours between materialisations into the offline store, by HOPSWORKS_MATERIALIZATION.
 _HOURS = {"hourly": 1, "daily": 24}
@@ -62,8 +61,9 @@ def group_frame(rows: Sequence[FeatureRow]) -> "pandas.DataFrame":
     """Return rows as the client takes them, with types that do not depend on their values."""
     import pandas as pd
 
+    types = {"string": "string", "bigint": "int64", "double": "float64", "boolean": "bool"}
     frame = pd.DataFrame.from_records(rows, columns=list(COLUMNS))
-    return frame.astype({column: _FRAME_TYPES[FEATURE_TYPES[column]] for column in COLUMNS})
+    return frame.astype({column: types[FEATURE_TYPES[column]] for column in COLUMNS})
 
 
 def open_feature_group(store: Any, group: FeatureGroup, settings: FeatureStoreSettings) -> Any:  # noqa: ANN401
@@ -95,14 +95,22 @@ def row_types(group: FeatureGroup) -> dict[str, str]:
     return {**leading, **dict.fromkeys(group.features, "double"), "complete": "boolean"}
 
 
-def rows_frame(group: FeatureGroup, rows: Sequence[GroupRow]) -> "pandas.DataFrame":
-    """Return rows of a group as the client takes them; null is NaN, which it sends as null."""
-    import pandas as pd
+def rows_frame(group: FeatureGroup, rows: Sequence[GroupRow]) -> "polars.DataFrame":
+    """Return rows of a group as the client takes them.
 
-    types = row_types(group)
+    Polars': of pandas' frames the client sends null as NaN, which MySQL's doubles do not take.
+    """
+    import polars as pl
+
+    kinds = {
+        "string": pl.String(),
+        "bigint": pl.Int64(),
+        "double": pl.Float64(),
+        "boolean": pl.Boolean(),
+    }
+    schema = {column: kinds[kind] for column, kind in row_types(group).items()}
     flat = [(*row[:5], *row.values, row.complete) for row in rows]
-    frame = pd.DataFrame.from_records(flat, columns=list(types))
-    return frame.astype({column: _FRAME_TYPES[kind] for column, kind in types.items()})
+    return pl.DataFrame(flat, schema=schema, orient="row")
 
 
 def describe_features(opened: Any, group: FeatureGroup) -> None:  # noqa: ANN401

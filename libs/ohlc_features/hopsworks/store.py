@@ -28,8 +28,6 @@ from ohlc_features.schema import FeatureRow, Origin, feature_row
 from ohlc_features.settings import FeatureStoreSettings
 
 if TYPE_CHECKING:
-    import pandas
-
     from ohlc_features.hopsworks.reader import HopsworksSource
 
 
@@ -130,7 +128,7 @@ class HopsworksStore:
         except Exception as error:
             raise self._meaning(error) from None
 
-    def _send(self, group: Any, frame: "pandas.DataFrame") -> None:  # noqa: ANN401 - not typed
+    def _send(self, group: Any, frame: Any) -> None:  # noqa: ANN401 - not typed
         group.insert(
             frame,
             write_options=self._options,

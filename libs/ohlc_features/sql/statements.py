@@ -7,7 +7,7 @@ so the database has the last word, whoever else writes.
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Dialect, Table, tuple_
+from sqlalchemy import ColumnElement, Dialect, Table, text, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ohlc_features.rules import rank
@@ -105,9 +105,9 @@ def _insert(table: Table, dialect: Dialect, condition: Any) -> str:  # noqa: ANN
     key = list(table.primary_key.columns)
     new = insert.excluded
     values = {name: new[name] for name in COLUMNS if name not in table.primary_key.columns}
-    upsert = insert.on_conflict_do_update(
-        index_elements=key, set_=values, where=condition(new, table)
-    )
+    # As text: SQLAlchemy 2.0, which the hopsworks client needs, renders no literals in there.
+    where = text(_text(condition(new, table), dialect))
+    upsert = insert.on_conflict_do_update(index_elements=key, set_=values, where=where)
     return _text(upsert, dialect)
 
 

@@ -52,6 +52,7 @@ class Routes:
         app.router.add_get(f"{_BASE}/project/getProjectInfo/{{name}}", self._project_info)
         app.router.add_get(f"{_BASE}/project", self._projects)
         app.router.add_get(f"{_PROJECT}/credentials", self._project_credentials)
+        app.router.add_get(f"{_PROJECT}/featurestores", self._feature_stores)
         app.router.add_get(f"{_PROJECT}/featurestores/{{store}}", self._feature_store)
         app.router.add_get(f"{_STORE}/featuregroups/{{name}}", self._group)
         app.router.add_post(f"{_STORE}/featuregroups", self._new_group)
@@ -121,18 +122,22 @@ class Routes:
         return web.json_response(self._credentials)
 
     async def _feature_store(self, _request: web.Request) -> web.Response:
-        return web.json_response(
-            {
-                "featurestoreId": STORE_ID,
-                "featurestoreName": f"{self._backend.project}_featurestore",
-                "projectId": PROJECT_ID,
-                "projectName": self._backend.project,
-                "created": "2026-01-01T00:00:00Z",
-                "onlineEnabled": True,
-                "onlineFeaturestoreName": self._backend.project,
-                "offlineFeaturestoreName": f"{self._backend.project}_featurestore",
-            }
-        )
+        return web.json_response(self._store())
+
+    async def _feature_stores(self, _request: web.Request) -> web.Response:
+        return web.json_response([self._store()])  # asked for where a group is not found
+
+    def _store(self) -> dict[str, Any]:
+        return {
+            "featurestoreId": STORE_ID,
+            "featurestoreName": f"{self._backend.project}_featurestore",
+            "projectId": PROJECT_ID,
+            "projectName": self._backend.project,
+            "created": "2026-01-01T00:00:00Z",
+            "onlineEnabled": True,
+            "onlineFeaturestoreName": self._backend.project,
+            "offlineFeaturestoreName": f"{self._backend.project}_featurestore",
+        }
 
     async def _group(self, request: web.Request) -> web.Response:
         key = request.match_info["name"], int(request.query.get("version", "1"))
