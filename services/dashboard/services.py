@@ -13,7 +13,7 @@ import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
 from dashboard.settings import DashboardSettings
-from ohlc_core.service.local_runs import running_stacks
+from ohlc_core.service.local_runs import recorded_runs, running_stacks
 
 _EVERY_SECONDS = 1.0
 _TIMEOUT_SECONDS = 0.8
@@ -70,7 +70,7 @@ class Watched:
 
     def note_metrics(self, text: str, now: float) -> None:
         """Take the service's metrics."""
-        sums, buckets = _read_metrics(text)
+        sums, buckets = read_metrics(text)
         seconds = now - self._sums_at
         if self._sums_at and seconds > 0:
             self.rates = {
@@ -95,8 +95,8 @@ class Watched:
             first, last = samples[0][1], samples[-1][1]
             counts = {bound: last[bound] - first.get(bound, 0.0) for bound in last}
             found[STAGES[name]] = {
-                "p50": _quantile(counts, 0.5),
-                "p99": _quantile(counts, 0.99),
+                "p50": quantile(counts, 0.5),
+                "p99": quantile(counts, 0.99),
             }
         return found
 
@@ -159,6 +159,10 @@ class Services:
         now = time.time()
         return [each.row(now) for each in self._watched.values()]
 
+    def recorded_runs(self) -> list[dict[str, Any]]:
+        """Return the backfills of this machine, the newest first."""
+        return recorded_runs(Path(self._settings.local_stack_folder))[:20]
+
     def freshness(self) -> dict[str, dict[str, float | None]]:
         """Return p50 and p99 of the stages."""
         found: dict[str, dict[str, float | None]] = {}
@@ -220,7 +224,8 @@ async def _instances(url: str) -> list[str]:
     return sorted({f"http://{info[4][0]!s}:{port}" for info in found})
 
 
-def _read_metrics(text: str) -> tuple[dict[str, float], dict[str, dict[float, float]]]:
+def read_metrics(text: str) -> tuple[dict[str, float], dict[str, dict[float, float]]]:
+    """Return the sums the dashboard shows, and the counts of its histograms by bound."""
     wanted = (*_SUMS, *STAGES)
     lines = [line for line in text.splitlines() if line.startswith(wanted)]
     sums: dict[str, float] = {}
@@ -237,7 +242,8 @@ def _read_metrics(text: str) -> tuple[dict[str, float], dict[str, dict[float, fl
     return sums, buckets
 
 
-def _quantile(counts: dict[float, float], share: float) -> float | None:
+def quantile(counts: dict[float, float], share: float) -> float | None:
+    """Return the value below which a share of a histogram lies; None where it is empty."""
     total = max(counts.values(), default=0.0)
     if total <= 0:
         return None

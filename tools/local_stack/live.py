@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
+from local_stack.achieved import achieved
 from local_stack.candle_feed import CandleFeed
 from local_stack.dashboard import dashboard_address, start_dashboard
 from local_stack.errors import StackError
@@ -63,6 +64,8 @@ def run_live(mode: Mode, settings: StackSettings, stop: StopRequest) -> None:
             started = _start(mode, pipeline, view, stop)
             if started and not stop.is_set:
                 _watch(mode, pipeline, view, stop)
+                if mode != "debug" and (line := achieved(pipeline.services)):
+                    view.say(line)
             view.say("stopping ...")
     finally:
         view.close()
