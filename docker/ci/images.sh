@@ -17,7 +17,7 @@ python_image() {
     PYTHON_IMAGE=${PYTHON_IMAGE:-python:3.12-slim-bookworm}
     export PYTHON_IMAGE
     image_pulls "$PYTHON_IMAGE" && return 0
-    engine_may_be_installed || engine_missing "$PYTHON_IMAGE can not be pulled: $(tail -n 1 "$ENGINE_CACHE/pull.log")" || return 1
+    engine_may_be_installed || engine_missing "$PYTHON_IMAGE cannot be pulled: $(tail -n 1 "$ENGINE_CACHE/pull.log")" || return 1
     PYTHON_IMAGE=standin/python:3.12-$(fingerprint "$here/python/build.sh")
     docker image inspect "$PYTHON_IMAGE" >/dev/null 2>&1 && return 0
     say "no registry: building $PYTHON_IMAGE from Debian and this machine's CPython (about a minute)"
@@ -32,14 +32,14 @@ broker_image() {
     image=${REDPANDA_IMAGE:-$(sed -n 's/.*REDPANDA_IMAGE:-\([^}]*\)}.*/\1/p' "$repo/docker-compose.yml" | head -n 1)}
     BROKER_KIND=redpanda
     image_pulls "$image" && return 0
-    engine_may_be_installed || engine_missing "$image can not be pulled: $(tail -n 1 "$ENGINE_CACHE/pull.log")" || return 1
+    engine_may_be_installed || engine_missing "$image cannot be pulled: $(tail -n 1 "$ENGINE_CACHE/pull.log")" || return 1
     BROKER_KIND=kafka
     STANDIN_BROKER_IMAGE=standin/kafka:$(fingerprint "$here/kafka/Dockerfile" "$here/kafka/start.sh" "$here/python/build.sh" "$repo/tools/local_stack/kafka/pom.xml")
     export STANDIN_BROKER_IMAGE
     docker image inspect "$STANDIN_BROKER_IMAGE" >/dev/null 2>&1 && return 0
     say "no registry: building $STANDIN_BROKER_IMAGE, Apache Kafka from Maven Central"
     jars=$(PYTHONPATH="$repo/tools" "$python" -c 'from local_stack.brokers.kafka_jars import ensure_jars; print(ensure_jars())') ||
-        engine_missing "Kafka's jars, for the stand-in broker, could not be had" || return 1
+        engine_missing "Kafka's jars, for the stand-in broker, could not be retrieved" || return 1
     context=$(mktemp -d)
     cp "$jars"/*.jar "$here/kafka/start.sh" "$context/"
     nice -n 5 docker buildx build --load --progress plain --build-arg PYTHON_IMAGE="$PYTHON_IMAGE" \

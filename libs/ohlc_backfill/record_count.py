@@ -1,4 +1,4 @@
-"""How many records a topic holds, told by its offsets: the candles of a run, for example."""
+"""How many records a topic holds, by its offsets: the candles of a run, for example."""
 
 from confluent_kafka import KafkaException
 

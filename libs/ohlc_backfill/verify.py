@@ -171,8 +171,8 @@ def _compared(
     for step in read_history(source, Wanted(rows.key, rows.from_us, rows.to_us)):
         if stop.is_set():
             raise FatalError("stopped before everything was compared")
-        for hole, table in pieces(step.fresh):
-            if hole is not None and step.holes_are_gaps:
+        for gap, table in pieces(step.fresh):
+            if gap is not None and step.gaps_are_missing:
                 rows.gap()
             comparer.add(rows.add(table))
     return comparer.finish()

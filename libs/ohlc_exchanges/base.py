@@ -87,7 +87,7 @@ class Subscribed(NamedTuple):
 class SubscriptionRejected(NamedTuple):
     """The exchange refused a subscription; product_id is "" when it refused them all.
 
-    is_unknown_product tells a name that no retry will make right from a passing refusal.
+    is_unknown_product distinguishes a name that no retry will make right from a passing refusal.
     """
 
     product_id: str
@@ -98,8 +98,8 @@ class SubscriptionRejected(NamedTuple):
 class Alive(NamedTuple):
     """A heartbeat, a pong or a status: the connection lives.
 
-    exchange_time_us is the exchange's clock where the frame told it; maintenance is True or
-    False where the frame told the system's state, with its own words.
+    exchange_time_us is the exchange's clock where the frame reported it; maintenance is True or
+    False where the frame reported the system's state, with its own words.
     """
 
     exchange_time_us: int | None = None
@@ -107,15 +107,15 @@ class Alive(NamedTuple):
     words: str = ""
 
 
-class NewestTold(NamedTuple):
-    """The exchange told, beside the trades themselves, which one is a product's newest."""
+class NewestReported(NamedTuple):
+    """The exchange reported, beside the trades themselves, which one is a product's newest."""
 
     product_id: str
     trade_id: int
 
 
 class ReconnectAsked(NamedTuple):
-    """The exchange asked its clients to connect anew, or is about to close the connection."""
+    """The exchange asked its clients to connect again, or is about to close the connection."""
 
     words: str
 
@@ -141,7 +141,13 @@ def reason_of(error: BaseException) -> str:
 
 
 FrameEvent = (
-    TradesSeen | Subscribed | SubscriptionRejected | Alive | NewestTold | ReconnectAsked | Malformed
+    TradesSeen
+    | Subscribed
+    | SubscriptionRejected
+    | Alive
+    | NewestReported
+    | ReconnectAsked
+    | Malformed
 )
 
 

@@ -42,10 +42,10 @@ class RetryPolicy(NamedTuple):
         return whole * (0.5 + random_.random() / 2)
 
 
-#: Told before each wait: why, and for how many seconds.
+#: Called before each wait: why, and for how many seconds.
 OnWait = Callable[[str, float], None]
 
-#: Told after each answer: the request's seconds and the HTTP status (0: no answer).
+#: Called after each answer: the request's seconds and the HTTP status (0: no answer).
 OnCall = Callable[[float, int], None]
 
 _RETRIED = (RateLimitedError, ExchangeUnavailableError, MalformedResponseError)

@@ -14,7 +14,7 @@ class StoreError(PipelineError):
 
 
 class StoreUnavailableError(StoreError):
-    """The store can not serve at the moment: locked, full, unreachable, overloaded.
+    """The store cannot serve at the moment: locked, full, unreachable, overloaded.
 
     Nothing of the call was kept, or repeating it changes nothing: every write is an upsert.
 

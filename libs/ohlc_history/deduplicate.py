@@ -14,7 +14,7 @@ from ohlc_core.errors import PipelineError
 from ohlc_exchanges.base import Position
 
 
-class Hole(NamedTuple):
+class IdGap(NamedTuple):
     """Trade ids first..last that the source skipped before row ``row`` of the new rows."""
 
     row: int
@@ -26,7 +26,7 @@ class Fresh(NamedTuple):
     """The rows of a table that are new, and the ids skipped before or among them."""
 
     table: pl.DataFrame
-    holes: list[Hole]
+    gaps: list[IdGap]
 
 
 class DisorderError(PipelineError, ValueError):
@@ -72,7 +72,7 @@ class _ById:
         self._last = -1 if after is None else int(after.trade_id)
         self._known_to = self._last  # rows up to here are repeats of an earlier part
         self._in_part = -1
-        self._holes: list[Hole] = []
+        self._gaps: list[IdGap] = []
 
     def take(self, part: str, table: pl.DataFrame, *, begins_part: bool) -> Fresh:
         ids = table["trade_id"].cast(pl.Int64, strict=False)
@@ -82,17 +82,17 @@ class _ById:
         if begins_part:
             self._in_part, self._known_to = -1, self._last
         self._check_sorted(part, ids)
-        self._check_holes(part, ids)
+        self._check_gaps(part, ids)
         fresh = ids > self._last
         if not fresh.all() or (ids.diff() == 0).any():
             fresh &= ids.is_first_distinct()
             table, ids = table.filter(fresh), ids.filter(fresh)
         if ids.is_empty():
             return Fresh(table, [])
-        holes = self._holes_among(ids)
-        self._holes += holes
+        gaps = self._gaps_among(ids)
+        self._gaps += gaps
         self._last = ids[-1]
-        return Fresh(table, holes)
+        return Fresh(table, gaps)
 
     def _check_sorted(self, part: str, ids: pl.Series) -> None:
         first = ids[0]
@@ -104,10 +104,10 @@ class _ById:
             )
         self._in_part = ids[-1]
 
-    def _check_holes(self, part: str, ids: pl.Series) -> None:
+    def _check_gaps(self, part: str, ids: pl.Series) -> None:
         if ids[0] > self._known_to:
             return
-        for _, first, last in self._holes:
+        for _, first, last in self._gaps:
             filled = ids.filter(ids.is_between(first, last))
             if not filled.is_empty():
                 raise DisorderError(
@@ -116,12 +116,12 @@ class _ById:
                     "whole one alone"
                 )
 
-    def _holes_among(self, ids: pl.Series) -> list[Hole]:
+    def _gaps_among(self, ids: pl.Series) -> list[IdGap]:
         known = [] if self._last < 0 else [self._last]
         steps = pl.concat([pl.Series("trade_id", known, pl.Int64), ids])
         behind = steps.diff().gt(1).fill_null(value=False).arg_true()
         return [
-            Hole(index - len(known), steps[index - 1] + 1, steps[index] - 1) for index in behind
+            IdGap(index - len(known), steps[index - 1] + 1, steps[index] - 1) for index in behind
         ]
 
 
@@ -160,7 +160,7 @@ class _ByTime:
         if same_time.len() < table.height:
             raise DisorderError(
                 f"{part}: the trade {resume_id} at {self._last_us} us, where the run was "
-                "interrupted, is no longer there; give another RUN_ID to begin anew"
+                "interrupted, is no longer there; give another RUN_ID to begin again"
             )
         return table.clear()
 

@@ -8,7 +8,7 @@ import polars as pl
 from ohlc_core.domain.trade import ProductKey
 from ohlc_exchanges.base import Position
 from ohlc_exchanges.registry import has_dense_ids
-from ohlc_history.deduplicate import Fresh, Hole, TradeOrder
+from ohlc_history.deduplicate import Fresh, IdGap, TradeOrder
 from ohlc_history.sources.base import TradeSource
 from ohlc_history.synthetic_ids import IdMaker
 from ohlc_history.trade_table import Batch, RejectedRow
@@ -39,7 +39,7 @@ class Step(NamedTuple):
         repeated, missing: rows left out because they were known, and ids that were skipped.
         rows, outside: rows read, and trades outside the period among them.
         is_new: whether it holds anything that an earlier run did not append.
-        holes_are_gaps: whether skipped ids must be presumed to be trades that are missing: an
+        gaps_are_missing: whether skipped ids must be presumed to be trades that are missing: an
             exchange's own history lacks them, or something that could not be used held them.
     """
 
@@ -51,15 +51,15 @@ class Step(NamedTuple):
     rows: int = 0
     outside: int = 0
     is_new: bool = True
-    holes_are_gaps: bool = False
+    gaps_are_missing: bool = False
 
 
-def pieces(fresh: Fresh) -> Iterator[tuple[Hole | None, pl.DataFrame]]:
+def pieces(fresh: Fresh) -> Iterator[tuple[IdGap | None, pl.DataFrame]]:
     """Yield the rows cut at the skipped ids; each piece with what was skipped before it."""
     before, begin = None, 0
-    for hole in fresh.holes:
-        yield before, fresh.table.slice(begin, hole.row - begin)
-        before, begin = hole, hole.row
+    for gap in fresh.gaps:
+        yield before, fresh.table.slice(begin, gap.row - begin)
+        before, begin = gap, gap.row
     yield before, fresh.table.slice(begin)
 
 
@@ -67,7 +67,7 @@ def read_history(source: TradeSource, wanted: Wanted) -> Iterator[Step]:
     """Yield the wanted trades of a source, in the exchange's order, each once.
 
     Raises:
-        SourceError, ExchangeError: the source can not be read.
+        SourceError, ExchangeError: the source cannot be read.
         DisorderError: it is not in order.
     """
     reader = _Reader(wanted)
@@ -75,7 +75,7 @@ def read_history(source: TradeSource, wanted: Wanted) -> Iterator[Step]:
     for batch in batches:
         step, is_past_end = reader.step(batch)
         is_gap = source.is_live or bool(source.left_out) or bool(batch.rejected)
-        yield step._replace(holes_are_gaps=is_gap)
+        yield step._replace(gaps_are_missing=is_gap)
         if is_past_end:
             return
 
@@ -101,10 +101,10 @@ class _Reader:
         candidates = table if around.all() else table.filter(around)
         if candidates.is_empty():
             # Rejected rows are reported with the trades around them, not of times outside.
-            told = rejected if table.is_empty() else []
+            reported = rejected if table.is_empty() else []
             nothing = Fresh(candidates, [])
             return (
-                Step(batch.part, nothing, told, batch.repeated, 0, batch.rows, table.height),
+                Step(batch.part, nothing, reported, batch.repeated, 0, batch.rows, table.height),
                 is_past_end,
             )
         if self._order is None:
@@ -115,7 +115,7 @@ class _Reader:
         fresh = self._of_period(taken)
         repeated = self._order.repeated - repeated + batch.repeated
         outside = table.height - candidates.height + taken.table.height - fresh.table.height
-        missing = sum(hole.last - hole.first + 1 for hole in fresh.holes)
+        missing = sum(gap.last - gap.first + 1 for gap in fresh.gaps)
         is_new = fresh.table.height > 0
         return (
             Step(batch.part, fresh, rejected, repeated, missing, batch.rows, outside, is_new),
@@ -129,18 +129,18 @@ class _Reader:
             return fresh
         inside = times.is_between(wanted.from_us, wanted.to_us, closed="left")
         kept = inside.cum_sum()
-        holes = []
-        for hole in fresh.holes:
-            before_us = times[hole.row - 1] if hole.row else self._last_us
-            if before_us < wanted.to_us and times[hole.row] >= wanted.from_us:
-                row = int(kept[hole.row - 1]) if hole.row else 0
-                holes.append(Hole(row, hole.first, hole.last))
+        gaps = []
+        for gap in fresh.gaps:
+            before_us = times[gap.row - 1] if gap.row else self._last_us
+            if before_us < wanted.to_us and times[gap.row] >= wanted.from_us:
+                row = int(kept[gap.row - 1]) if gap.row else 0
+                gaps.append(IdGap(row, gap.first, gap.last))
         self._last_us = int(times[-1])
-        return Fresh(fresh.table if inside.all() else fresh.table.filter(inside), holes)
+        return Fresh(fresh.table if inside.all() else fresh.table.filter(inside), gaps)
 
 
 def _counts_trades(key: ProductKey, trade_id: str) -> bool:
     """Whether the ids count trades. Ids made of a time (by an adapter, for the pages of years in
-    which an exchange told none) are numbers too, far beyond any count."""
+    which an exchange gave none) are numbers too, far beyond any count."""
     is_count = trade_id.isascii() and trade_id.isdecimal() and len(trade_id) <= _COUNT_DIGITS
     return has_dense_ids(key.exchange) and is_count

@@ -42,7 +42,7 @@ def run(settings: WriterSettings, runtime: Runtime) -> None:
 
     Raises:
         SettingsError: FEATURE_DEFINITIONS cannot be used.
-        FatalError: the store can not be opened, or refuses a batch for good.
+        FatalError: the store cannot be opened, or refuses a batch for good.
         BrokerUnavailableError: the broker did not answer at start.
     """
     definitions = feature_groups(settings.feature_definitions)
@@ -147,7 +147,7 @@ def _open_patiently(
                     f"the feature store could not be opened within "
                     f"{settings.feature_store_startup_timeout_seconds:g} s: {error}"
                 ) from None
-            logger.warning("the feature store can not be opened yet: {}", error)
+            logger.warning("the feature store cannot be opened yet: {}", error)
             runtime.stop.wait(error.retry_after or _RETRY_SECONDS)
     return None
 

@@ -21,7 +21,7 @@ from ohlc_exchanges.base import (
     ExchangeAdapter,
     FrameEvent,
     Malformed,
-    NewestTold,
+    NewestReported,
     Subscribed,
     SubscriptionRejected,
     TradesSeen,
@@ -193,7 +193,7 @@ class LiveProducer:
             self._take_notice(event)
 
     def _take_notice(self, event: FrameEvent) -> None:
-        if isinstance(event, Subscribed | NewestTold):
+        if isinstance(event, Subscribed | NewestReported):
             self._product_event(event)
         elif isinstance(event, SubscriptionRejected):
             self._rejected(event)
@@ -213,7 +213,7 @@ class LiveProducer:
             self._monitoring.decided(flow.key.product_id, outputs)
             self._encoder.append(flow.key, outputs, flow.known_us, self._feed.url)
 
-    def _product_event(self, event: Subscribed | NewestTold) -> None:
+    def _product_event(self, event: Subscribed | NewestReported) -> None:
         flow = self._flows.get(event.product_id)
         if flow is None:
             return  # of a product that was not asked for

@@ -15,7 +15,7 @@ class RecentIds:
         self._floor = max(self._floor, trade_id)
 
     def is_new(self, trade_id: int) -> bool:
-        """Tell whether the id was not seen."""
+        """Return whether the id was not seen."""
         return trade_id > self._floor and trade_id not in self._ids
 
     def add(self, trade_id: int) -> None:

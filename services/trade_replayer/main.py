@@ -37,7 +37,7 @@ from trade_replayer.replay import Job, ProductReplay
 from trade_replayer.settings import ReplayerSettings
 
 # The spacing of calls is no news; longer waits are.
-_TOLD_WAIT_SECONDS = 2.0
+_REPORTED_WAIT_SECONDS = 2.0
 _HEALTHY_WITHIN_SECONDS = 120.0
 
 
@@ -140,7 +140,7 @@ def _plan(settings: ReplayerSettings, runtime: Runtime) -> _Plan:
 
     Raises:
         SettingsError: the source or a product is wrong.
-        FatalError: the exchange can not be asked.
+        FatalError: the exchange cannot be asked.
     """
     now_us = _wall_clock_us()
     products = {
@@ -152,7 +152,7 @@ def _plan(settings: ReplayerSettings, runtime: Runtime) -> _Plan:
 
     def waiting(product_id: str, why: str, seconds: float) -> None:
         runtime.health.progress("replay")
-        if seconds >= _TOLD_WAIT_SECONDS:
+        if seconds >= _REPORTED_WAIT_SECONDS:
             product = products[product_id]
             product.note = f"{seconds:.0f} s, {why}"
             logger.info("{}: waiting {:.1f} s: {}", product.key, seconds, why)

@@ -11,7 +11,7 @@ from ohlc_backfill.topic_state import ReplayedSoFar
 from ohlc_core.domain.trade import ProductKey
 from ohlc_core.messages.records import GapMessage, StartMessage, WatermarkMessage
 from ohlc_exchanges.base import Position
-from ohlc_history.deduplicate import Hole
+from ohlc_history.deduplicate import IdGap
 from ohlc_history.read_history import Step, Wanted, pieces, read_history
 from ohlc_history.sources.base import TradeSource
 from ohlc_history.trade_table import RejectedRow
@@ -68,12 +68,12 @@ class ProductReplay:
         progress.holds_trades = so_far.last is not None
 
     def run(self) -> None:
-        """Append what is missing of the product's records; `ProductProgress.is_done` tells
+        """Append what is missing of the product's records; `ProductProgress.is_done` says
         whether the final watermark is among them.
 
         Raises:
             FatalError: the broker refused a record.
-            SourceError, DisorderError, ExchangeError: the source can not be read.
+            SourceError, DisorderError, ExchangeError: the source cannot be read.
         """
         job, progress = self._job, self._progress
         if self._so_far.has_records:
@@ -138,20 +138,20 @@ class ProductReplay:
 
     def _append_rows(self, step: Step) -> None:
         """Append the rows, and the gaps among them where trades must be presumed missing."""
-        if not step.holes_are_gaps:
+        if not step.gaps_are_missing:
             self._append_trades(step.fresh.table)
             return
-        for hole, table in pieces(step.fresh):
-            if hole is not None:
+        for gap, table in pieces(step.fresh):
+            if gap is not None:
                 # Behind the last trade of the period nothing follows.
                 follows_us = table["timestamp_us"][0] if table.height else self._progress.to_us
-                self._append_gap(hole, int(follows_us))
+                self._append_gap(gap, int(follows_us))
             self._append_trades(table)
 
-    def _append_gap(self, hole: Hole, at_us: int) -> None:
-        logger.warning("{}: history has no trades {} to {}", self._key, hole.first, hole.last)
-        gap = GapMessage(*self._key, str(hole.first), str(hole.last))
-        self._job.publisher.message(self._key, gap, at_us)
+    def _append_gap(self, gap: IdGap, at_us: int) -> None:
+        logger.warning("{}: history has no trades {} to {}", self._key, gap.first, gap.last)
+        message = GapMessage(*self._key, str(gap.first), str(gap.last))
+        self._job.publisher.message(self._key, message, at_us)
 
     def _append_trades(self, table: pl.DataFrame) -> None:
         job, key = self._job, self._key

@@ -36,7 +36,7 @@ def build_server(
     """Return the server the settings describe; its history is made here.
 
     Raises:
-        SettingsError: a file can not be read, or a product is not what the exchange has.
+        SettingsError: a file cannot be read, or a product is not what the exchange has.
     """
     if settings.simulator_trades_file:
         market, clock = _played(settings, monotonic_ns)

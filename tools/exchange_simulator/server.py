@@ -63,7 +63,7 @@ class SimulatorServer:
         """Listen, and let the market run, while the context lasts.
 
         Raises:
-            FatalError: the port can not be had.
+            FatalError: the port cannot be had.
         """
         runner = web.AppRunner(self._application(), access_log=None, shutdown_timeout=0.5)
         await runner.setup()
@@ -72,7 +72,7 @@ class SimulatorServer:
         except OSError as error:
             await runner.cleanup()
             raise FatalError(
-                f"can not listen on {host}:{port} ({error.strerror}); set SIMULATOR_PORT to a "
+                f"cannot listen on {host}:{port} ({error.strerror}); set SIMULATOR_PORT to a "
                 "free port, or 0 for any"
             ) from None
         self._market = asyncio.create_task(self._feed.run())

@@ -52,7 +52,7 @@ def run_backfill(settings: StackSettings, stop: StopRequest) -> int:
 
     Raises:
         SettingsError: the replayer's settings are wrong.
-        StackError: something it needs can not be started or kept running.
+        StackError: something it needs cannot be started or kept running.
     """
     replay = load(BackfillSettings)
     scripts = ("trade-replayer", "ohlc-aggregator", "feature-writer")

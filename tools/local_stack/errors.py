@@ -4,7 +4,7 @@ from ohlc_core.errors import PipelineError
 
 
 class StackError(PipelineError):
-    """The run can not go on; the text says why and what to do.
+    """The run cannot go on; the text says why and what to do.
 
     Attributes:
         exit_code: 2 for wrong settings, else 1.

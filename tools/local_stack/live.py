@@ -50,12 +50,12 @@ def run_live(mode: Mode, settings: StackSettings, stop: StopRequest) -> None:
     """Run the pipeline until ``stop`` is set.
 
     Raises:
-        StackError: something it needs can not be started or kept running.
+        StackError: something it needs cannot be started or kept running.
     """
     folder = RunFolder(Path(settings.local_stack_folder), mode)
     folder.acquire()
     if mode == "demo":
-        # The simulated market begins anew with every demo, so nothing of an earlier one fits.
+        # The simulated market begins again with every demo, so nothing of an earlier one fits.
         folder.forget()
     # In debug the writer has the screen.
     view = view_for(sys.stdout.isatty() and mode != "debug")

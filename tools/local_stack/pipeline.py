@@ -21,7 +21,7 @@ from local_stack.settings import StackSettings
 from ohlc_core.messages.topics import TopicNames
 from ohlc_core.service.setting_groups import KafkaSettings
 
-# A service that can not finish its work within this is stuck; the next start repeats its last.
+# A service that cannot finish its work within this is stuck; the next start repeats its last.
 _STOP_SECONDS = 20.0
 
 
@@ -142,7 +142,7 @@ class Pipeline:
         """Start again what has died; call it often.
 
         Raises:
-            StackError: a service or the broker can not be kept running.
+            StackError: a service or the broker cannot be kept running.
         """
         rotate(each.process.log_file for each in self._supervised)
         for service in [each for each in self._beside if not each.process.is_running]:

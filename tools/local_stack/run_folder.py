@@ -49,7 +49,7 @@ class RunFolder:
         """Take the folder for this process and its children; call it before starting any.
 
         Raises:
-            StackError: another run holds it, or it can not be written.
+            StackError: another run holds it, or it cannot be written.
         """
         try:
             self.logs.mkdir(parents=True, exist_ok=True)
@@ -57,7 +57,7 @@ class RunFolder:
             lock = (self.path / "lock").open("a")
         except OSError as error:
             raise StackError(
-                f"can not write the run folder {self.path} ({error.strerror}); "
+                f"cannot write the run folder {self.path} ({error.strerror}); "
                 "set LOCAL_STACK_FOLDER to one that can be written"
             ) from None
         deadline = time.monotonic() + patience_seconds

@@ -43,7 +43,7 @@ class StopRequest:
 
 
 def _blocks_sigint(process: int) -> bool:
-    """Return whether the process holds SIGINT back now; False where that can not be seen."""
+    """Return whether the process holds SIGINT back now; False where that cannot be seen."""
     try:
         blocked = _BLOCKED.search(Path(f"/proc/{process}/status").read_text("ascii"))
     except (OSError, UnicodeDecodeError):

@@ -16,7 +16,7 @@ from ohlc_features.schema import CANDLE_COLUMNS, FeatureRow
 _CHUNK_ROWS = 5_000
 _EXAMPLES = 5
 
-#: What must be equal; ``revision`` tells how a candle came to be, not what it says.
+#: What must be equal; ``revision`` says how a candle came to be, not what it says.
 COMPARED = tuple(name for name in CANDLE_COLUMNS if name != "revision")
 
 

@@ -67,7 +67,7 @@ class ExpectedRows:
         self._fill = fill
         self._open: dict[str, dict[int, _Window]] = {each.text: {} for each in intervals}
         self._next: dict[str, tuple[int, Decimal]] = {}
-        self._holes: list[tuple[int, int]] = []
+        self._gaps: list[tuple[int, int]] = []
         self._last_us: int | None = None
         self._in_gap = False
 
@@ -81,7 +81,7 @@ class ExpectedRows:
             return
         first_us, last_us = int(table["timestamp_us"][0]), int(table["timestamp_us"][-1])
         if self._in_gap:
-            self._holes.append((self._last_us or 0, first_us))
+            self._gaps.append((self._last_us or 0, first_us))
             self._in_gap = False
         self.trades += table.height
         self._last_us = last_us
@@ -99,7 +99,7 @@ class ExpectedRows:
     def finish(self) -> Iterator[FeatureRow]:
         """Yield the rest of the rows."""
         if self._in_gap:
-            self._holes.append((self._last_us or 0, self.to_us))
+            self._gaps.append((self._last_us or 0, self.to_us))
         yield from self._closed(1 << 62)
 
     def is_judged(self, start_us: int, end_us: int) -> bool:
@@ -107,7 +107,7 @@ class ExpectedRows:
         return (
             self.from_us <= start_us
             and end_us <= self.to_us
-            and all(to < start_us or end_us <= from_ for from_, to in self._holes)
+            and all(to < start_us or end_us <= from_ for from_, to in self._gaps)
         )
 
     def _closed(self, until_us: int) -> Iterator[FeatureRow]:

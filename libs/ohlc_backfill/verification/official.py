@@ -25,7 +25,7 @@ class Agreement(msgspec.Struct):
 
     Attributes:
         compared: candles that both have.
-        equal: of them, in every column the exchange tells.
+        equal: of them, in every column the exchange reports.
         in_gaps: candles of the exchange's that a gap in the trades touches and that the store
             therefore lacks; no difference.
         largest_difference: by column.
@@ -100,7 +100,7 @@ def _compare(
 
 
 def _is_cut(ours: float, official: Decimal) -> bool:
-    """Tell whether the official number is ours with the decimals cut off.
+    """Return whether the official number is ours with the decimals cut off.
 
     Ours is rounded itself, to 12 digits, so that a hair to either side of a step is the same.
     """

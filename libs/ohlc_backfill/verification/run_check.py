@@ -100,7 +100,7 @@ def check_run(
 
     Raises:
         FatalError: the topic cannot be read, or a product was not replayed to its end.
-        SourceError: the store can not be read.
+        SourceError: the store cannot be read.
     """
     found = replayed_so_far(settings, topic, ends_us)
     unfinished = [

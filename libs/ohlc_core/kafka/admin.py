@@ -102,7 +102,7 @@ def ensure_topics(
                     f"but it advertises {', '.join(lost)}, which cannot be reached from here; "
                     "correct its advertised.listeners, or make that address reachable"
                 ) from None
-            # A broker that is just starting answers, but can not create topics yet.
+            # A broker that is just starting answers, but cannot create topics yet.
             if not error.args[0].retriable() and error.args[0].code() != KafkaError._TIMED_OUT:  # noqa: SLF001
                 raise
             if time.monotonic() > deadline:

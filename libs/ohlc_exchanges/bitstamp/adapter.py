@@ -2,7 +2,7 @@
 
 Ids ascend but are shared by all pairs, so they order and de-duplicate and reveal no gap. History
 goes back one day, in whole seconds. So after every connection the overlap with history is what
-closes a gap, and an absence of more than a day can not be closed at all.
+closes a gap, and an absence of more than a day cannot be closed at all.
 """
 
 from collections.abc import Callable, Iterator, Sequence

@@ -2,7 +2,7 @@
 
 Trade ids count up by one within a product. ``side`` is the maker's, so the taker did the
 opposite. Coinbase warns that messages can be dropped from ``matches`` and has each heartbeat tell
-the newest trade's id (0 in recordings of 2019 and 2020, which tells nothing).
+the newest trade's id (0 in recordings of 2019 and 2020, which says nothing).
 """
 
 import re
@@ -23,7 +23,7 @@ from ohlc_exchanges.base import (
     FrameData,
     FrameEvent,
     Malformed,
-    NewestTold,
+    NewestReported,
     OfficialCandle,
     Page,
     PageState,
@@ -148,8 +148,10 @@ class Coinbase(ExchangeAdapter):
             return [TradesSeen(product, (trade,), head.type == "last_match")]
         if head.type == "heartbeat":
             product = self._names.configured(head.product_id)
-            told = [NewestTold(product, id_of(head.last_trade_id))] if head.last_trade_id else []
-            return [Alive(rfc3339_us(head.time)), *told]
+            reported = (
+                [NewestReported(product, id_of(head.last_trade_id))] if head.last_trade_id else []
+            )
+            return [Alive(rfc3339_us(head.time)), *reported]
         if head.type == "subscriptions":
             matches = [channel for channel in head.channels if channel.name == "matches"]
             return [

@@ -136,7 +136,7 @@ def pages_since(
 
 
 class _Unseen:
-    """Tells which rows of a page are new: by id, or by overlap where the rows have no id.
+    """Finds which rows of a page are new: by id, or by overlap where the rows have no id.
 
     began: whether any were seen yet.
     """

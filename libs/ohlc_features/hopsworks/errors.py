@@ -43,7 +43,7 @@ def _of_network(error: Exception, where: str) -> StoreError | None:
     if isinstance(error, Timeout):
         return StoreUnavailableError(f"{where} did not answer in time")
     if isinstance(error, NoConnection):
-        return StoreUnavailableError(f"{where} can not be reached: {_one_line(error)}")
+        return StoreUnavailableError(f"{where} cannot be reached: {_one_line(error)}")
     return None
 
 

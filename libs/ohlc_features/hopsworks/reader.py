@@ -33,7 +33,7 @@ class HopsworksSource:
         """Log in and find the feature group.
 
         Raises:
-            StoreUnavailableError: the backend can not be reached at the moment.
+            StoreUnavailableError: the backend cannot be reached at the moment.
             StoreRejectedError: wrong key or project, or there is no such feature group.
         """
         from ohlc_features.hopsworks.session import HopsworksSession

@@ -45,7 +45,7 @@ class HopsworksStore:
         """Log in and open the feature group; the first write creates what does not exist.
 
         Raises:
-            StoreUnavailableError: the backend can not be reached or is overloaded.
+            StoreUnavailableError: the backend cannot be reached or is overloaded.
             StoreRejectedError: wrong key, project or schema, or the client is not installed.
         """
         if settings.feature_group_name != settings.feature_group_name.lower():

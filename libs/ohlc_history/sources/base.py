@@ -10,7 +10,7 @@ from ohlc_history.trade_table import Batch
 
 
 class SourceError(PipelineError):
-    """A source can not be read; the text is one line that names it and the remedy."""
+    """A source cannot be read; the text is one line that names it and the remedy."""
 
 
 class NotTradesError(SourceError):
@@ -47,6 +47,6 @@ class TradeSource(Protocol):
         it; more may be, on either side. The end of the iterator is the end of the source.
 
         Raises:
-            SourceError: the source can not be read.
+            SourceError: the source cannot be read.
         """
         ...

@@ -39,7 +39,7 @@ class TradeColumns(NamedTuple):
         return '"' + self.names[meaning].replace('"', '""') + '"'
 
     def has(self, meaning: str) -> bool:
-        """Tell whether the relation has a column of this meaning."""
+        """Return whether the relation has a column of this meaning."""
         return meaning in self.names
 
     def text(self, meaning: str) -> str:
@@ -75,7 +75,7 @@ def trade_columns(connection: "DuckDBPyConnection", relation: str) -> TradeColum
 
     Raises:
         SourceError: there is no time, price or quantity among them.
-        duckdb.Error: the relation can not be read.
+        duckdb.Error: the relation cannot be read.
     """
     described = connection.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()
     types = {str(row[0]): str(row[1]) for row in described}

@@ -21,7 +21,7 @@ from ohlc_history.sources.page_cache import CachedFetch
 from ohlc_history.sources.query import QuerySource
 from ohlc_history.sources.rest import RestSource
 
-#: Told before each wait for the exchange: the product, why, and for how many seconds.
+#: Called before each wait for the exchange: the product, why, and for how many seconds.
 OnWait = Callable[[str, str, float], None]
 
 _DAY_US = 86_400_000_000
@@ -31,12 +31,12 @@ _PATIENCE = RetryPolicy(attempts=24)
 
 
 class OpenedSource(NamedTuple):
-    """A source, and what it told when it was opened.
+    """A source, and what it reported when it was opened.
 
     Attributes:
         source: the history.
         first_us: of each product's first trade, where the source knows it; else None.
-        clock_us: the exchange's clock, where it told it.
+        clock_us: the exchange's clock, where it reported it.
         files: how many files hold each product, where the source has files.
         left_out: files that could not be used.
     """
@@ -53,7 +53,7 @@ def open_source(settings: HistorySettings, stop: threading.Event, on_wait: OnWai
 
     Raises:
         SettingsError: the path, the query or a product is wrong.
-        FatalError: the exchange can not be asked.
+        FatalError: the exchange cannot be asked.
     """
     products = settings.product_ids
     if settings.replay_source == "rest":
@@ -109,9 +109,9 @@ def _open_rest(settings: HistorySettings, stop: threading.Event, on_wait: OnWait
         fetches[product_id] = CachedFetch(fetch, adapter, folder, fetch.base_url)
     source = RestSource(adapter, fetches.__getitem__)
     clocks = [_checked(settings.exchange, source, product) for product in settings.product_ids]
-    told = [clock for clock in clocks if clock is not None]
-    _check_reach(settings, adapter, min([*told, time.time_ns() // 1_000]))
-    return OpenedSource(source, dict.fromkeys(settings.product_ids), min(told, default=None))
+    reported = [clock for clock in clocks if clock is not None]
+    _check_reach(settings, adapter, min([*reported, time.time_ns() // 1_000]))
+    return OpenedSource(source, dict.fromkeys(settings.product_ids), min(reported, default=None))
 
 
 def _check_reach(settings: HistorySettings, adapter: ExchangeAdapter, now_us: int) -> None:
@@ -126,7 +126,7 @@ def _check_reach(settings: HistorySettings, adapter: ExchangeAdapter, now_us: in
 
 
 def _checked(exchange: str, source: RestSource, product_id: str) -> int | None:
-    """Ask the exchange about the product; return its clock, where it told it."""
+    """Ask the exchange about the product; return its clock, where it reported it."""
     try:
         return source.check(product_id)
     except UnknownProductError as error:

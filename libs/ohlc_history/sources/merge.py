@@ -115,11 +115,11 @@ def _check_same(rows: pl.DataFrame, key: list[str], pieces: Sequence[Covered]) -
     again = rows.filter(pl.struct(key).is_duplicated())
     if again.is_empty():
         return
-    told = again.group_by(key).agg(
+    sums = again.group_by(key).agg(
         pl.struct("price", "quantity").n_unique().alias("kinds"),
         (pl.col("timestamp_us").max() - pl.col("timestamp_us").min()).alias("apart"),
     )
-    bad = told.filter((pl.col("kinds") > 1) | (pl.col("apart") >= _SAME_TRADE_US))
+    bad = sums.filter((pl.col("kinds") > 1) | (pl.col("apart") >= _SAME_TRADE_US))
     if bad.is_empty():
         return
     trade_id = again.filter(pl.col(_KEY) == bad[_KEY].min())["trade_id"][0]

@@ -43,7 +43,7 @@ class QuerySource:
     """A `TradeSource` over REPLAY_QUERY.
 
     The query may give its rows in any order. Rows of one event time without ids are ordered by
-    price, quantity and side, so that their made ids are the same in every run.
+    price, quantity and side, so that their synthetic ids are the same in every run.
 
     Args:
         query: gives the rows.

@@ -37,7 +37,7 @@ class RestSource:
         self._fetch_for = fetch_for
 
     def check(self, product_id: str) -> int | None:
-        """Ask the exchange about the product. Return its clock in us, where it told it.
+        """Ask the exchange about the product. Return its clock in us, where it reported it.
 
         Raises:
             UnknownProductError: with the exchange's own words.

@@ -1,7 +1,7 @@
 """Cells as text -> the columns of a trade, whatever source they are from.
 
-Times are told by their size, for a column as a whole; numbers, ids and sides are taken only in
-plain forms. What is null here is looked at again, slowly and strictly, by `trade_table`.
+Units of time are told apart by size, for a column as a whole; numbers, ids and sides are taken
+only in plain forms. What is null here is looked at again, slowly and strictly, by `trade_table`.
 """
 
 import re

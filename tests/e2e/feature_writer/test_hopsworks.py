@@ -217,7 +217,7 @@ def test_key_that_is_withdrawn_ends_the_writer_and_the_next_one_writes_the_rest(
         ({"FEATURE_GROUP_NAME": "OHLC"}, "lower case only"),
         (
             {"HOPSWORKS_HOST": "localhost:1", "FEATURE_STORE_STARTUP_TIMEOUT_SECONDS": "1"},
-            "Hopsworks at localhost:1 can not be reached",
+            "Hopsworks at localhost:1 cannot be reached",
         ),
     ],
 )

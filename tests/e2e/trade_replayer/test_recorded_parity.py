@@ -153,7 +153,7 @@ def missing_ids(broker: LocalBroker, playing: list[Playing]) -> dict[str, int]:
     for each in playing:
         prefix = f"{each.market.exchange}:".encode()
         ids = appended_ids([r for r in records if (r.key or b"").startswith(prefix)])
-        # Not the recorded ids: the simulated Bitstamp numbers the trades of all its pairs anew.
+        # Not the recorded ids: the simulated Bitstamp numbers the trades of all its pairs again.
         lack = sum(
             len(set(each.simulator.control.ids(product)) - set(ids.get(product, [])))
             for product in each.products

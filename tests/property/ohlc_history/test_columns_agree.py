@@ -141,6 +141,6 @@ def test_overlapping_pages_give_each_trade_once(last: int, jumps: list[tuple[int
         ]
         fresh = order.take(f"page {number}", table_of(page))
         taken += fresh.table["trade_id"].to_list()
-        assert fresh.holes == []
+        assert fresh.gaps == []
         known = max([known, *(int(trade.trade_id) for trade in page)])
     assert taken == [str(number) for number in range(1, known + 1)]

@@ -72,7 +72,7 @@ def test_a_taken_port_is_told_and_ends_with_code_1(processes: Processes) -> None
         port = str(taken.getsockname()[1])
         script = processes("exchange-simulator", {}, ("--port", port, "--history", "0"))
         assert script.wait(20) == 1
-    assert f"can not listen on 127.0.0.1:{port}" in script.log()
+    assert f"cannot listen on 127.0.0.1:{port}" in script.log()
 
 
 def test_health_is_the_markets_progress(processes: Processes) -> None:

@@ -337,7 +337,7 @@ def test_bitstamps_one_day_is_replayed_and_more_refused(
         assert "bitstamp's REST history has only the last day of trades" in refused.log()
 
 
-def test_an_unknown_product_is_told_in_the_exchanges_words(replay: Replay) -> None:
+def test_an_unknown_product_is_reported_in_the_exchanges_words(replay: Replay) -> None:
     with start_simulator(product_ids="BTC/USD") as simulator:
         script = replay(
             EXCHANGE_REST_URL=simulator.rest_url, PRODUCT_IDS="NO/SUCH", FROM_DAY="2023-01-01"

@@ -61,7 +61,7 @@ def test_a_killed_runs_folder_is_free_once_its_children_are_gone(tmp_path: Path)
 
 def test_a_folder_that_can_not_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "run").write_text("no folder")
-    with pytest.raises(StackError, match=r"can not write the run folder .*LOCAL_STACK_FOLDER"):
+    with pytest.raises(StackError, match=r"cannot write the run folder .*LOCAL_STACK_FOLDER"):
         RunFolder(tmp_path / "run", "demo").acquire()
 
 

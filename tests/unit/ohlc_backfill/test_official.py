@@ -93,7 +93,7 @@ def test_krakens_newest_candle_is_not_final_yet() -> None:
     assert agreed("kraken", kraken(KRAKEN, coming), row()).compared == 1
 
 
-def test_a_differing_column_is_told_with_its_size() -> None:
+def test_a_differing_column_is_reported_with_its_size() -> None:
     found = agreed("kraken", kraken(KRAKEN), row(high=104.0, trade_count=5))
     assert (found.compared, found.equal) == (1, 0)
     assert found.largest_difference == {"high": 1.0, "trade_count": 2.0}

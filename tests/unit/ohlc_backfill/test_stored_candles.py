@@ -87,8 +87,8 @@ def test_what_the_store_holds_must_be_said() -> None:
         rows_of(PlayedGroup(CANDLES)).span(BTC)
 
 
-def test_an_unreachable_cluster_is_told_in_one_line() -> None:
+def test_an_unreachable_cluster_is_reported_in_one_line() -> None:
     group = PlayedGroup(CANDLES)
     group.error = requests.exceptions.ConnectionError("reset by peer")
-    with pytest.raises(SourceError, match="Hopsworks at cluster can not be reached"):
+    with pytest.raises(SourceError, match="Hopsworks at cluster cannot be reached"):
         rows_of(group).between(BTC, "1m", MONDAY_MS, MONDAY_MS + 60_000)

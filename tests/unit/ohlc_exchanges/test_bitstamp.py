@@ -108,7 +108,7 @@ def test_recorded_history_is_ascending_and_exact() -> None:
     assert not page.more
 
 
-def test_an_absence_longer_than_history_is_told() -> None:
+def test_an_absence_longer_than_history_is_reported() -> None:
     with pytest.raises(HistoryTooShortError) as raised:
         next(Bitstamp().pages_after("BTC/USD", Position("1", 0), recorded_hour))
     assert raised.value.begins_us > 0

@@ -12,7 +12,7 @@ from ohlc_exchanges.base import (
     Alive,
     Malformed,
     MalformedResponseError,
-    NewestTold,
+    NewestReported,
     Page,
     Position,
     RateLimitedError,
@@ -81,7 +81,7 @@ def test_a_heartbeat_tells_the_exchange_s_time_and_newest_trade() -> None:
     assert Coinbase().read_frame(
         '{"type":"heartbeat","sequence":90,"last_trade_id":20,"product_id":"BTC-USD",'
         '"time":"2014-11-07T08:19:28.464459Z"}'
-    ) == [Alive(1415348368464459), NewestTold("BTC-USD", 20)]
+    ) == [Alive(1415348368464459), NewestReported("BTC-USD", 20)]
     assert Coinbase().read_frame(
         '{"type":"heartbeat","sequence":90,"last_trade_id":0,"product_id":"BTC-USD",'
         '"time":"2014-11-07T08:19:28.464459Z"}'

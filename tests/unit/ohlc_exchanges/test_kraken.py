@@ -175,7 +175,7 @@ def test_already_subscribed_counts_as_subscribed() -> None:
     assert KRAKEN.read_frame(frame) == [Subscribed("A/B")]
 
 
-def test_maintenance_is_told_apart_from_an_online_system() -> None:
+def test_maintenance_is_reported_apart_from_an_online_system() -> None:
     frame = '{"channel":"status","type":"update","data":[{"system":"maintenance"}]}'
     assert KRAKEN.read_frame(frame) == [Alive(maintenance=True, words="maintenance")]
 
@@ -299,14 +299,14 @@ def test_a_crowd_of_one_stamp_larger_than_a_page_does_not_stop_the_cursor() -> N
     rows = [(100 + i, T0) for i in range(25)] + [(125, T0 + 10**6)]
     history = FakeHistory(rows, limit=10)
     ids = ids_from(KRAKEN.pages_from_time("BTC/USD", T0 // 1_000, history))
-    # what no cursor can reach stays a visible hole in the ids; nothing is doubled
+    # what no cursor can reach stays a visible gap in the ids; nothing is doubled
     assert ids == [*range(100, 110), 125]
 
 
 def test_pages_after_a_position_begin_behind_it_and_reach_back_to_it() -> None:
     rows = [(100 + i, T0 + i * NS) for i in range(30)]
     history = FakeHistory(rows, limit=10)
-    # the position's time is wrong by more than the margin: the first page leaves a hole
+    # the position's time is wrong by more than the margin: the first page leaves a gap
     position = Position("105", (T0 + 8 * NS) // 1_000)
     pages = KRAKEN.pages_after("BTC/USD", position, history)
     assert ids_from(pages) == list(range(106, 130))

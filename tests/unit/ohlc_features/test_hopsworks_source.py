@@ -55,7 +55,7 @@ def test_broken_connection_is_told_as_unavailable() -> None:
 
     group.error = requests.exceptions.ConnectionError("reset by peer")
     reader = FeatureReader(HopsworksSource(group, PlayedSession()))
-    with pytest.raises(StoreUnavailableError, match="Hopsworks at cluster can not be reached"):
+    with pytest.raises(StoreUnavailableError, match="Hopsworks at cluster cannot be reached"):
         reader.latest("kraken", None, "1m")
 
 

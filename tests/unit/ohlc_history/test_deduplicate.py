@@ -2,7 +2,7 @@ import polars as pl
 import pytest
 
 from ohlc_exchanges.base import Position
-from ohlc_history.deduplicate import DisorderError, Hole, TradeOrder
+from ohlc_history.deduplicate import DisorderError, IdGap, TradeOrder
 from ohlc_history.trade_table import TRADE_TABLE
 
 
@@ -40,17 +40,17 @@ class TestByCountedIds:
         assert taken(order, "1", counted(9, 10)) == ["9", "10"]
 
     @pytest.mark.parametrize("batches", [[(5, 4)], [(5, 6), (4, 7)]])
-    def test_a_step_back_inside_a_part_is_told(self, batches: list[tuple[int, ...]]) -> None:
+    def test_a_step_back_inside_a_part_is_reported(self, batches: list[tuple[int, ...]]) -> None:
         order = TradeOrder(by_id=True)
         for batch in batches[:-1]:
             order.take("part 1", counted(*batch))
         with pytest.raises(DisorderError, match=r"part 1: trade id 4 stands after .; sort it"):
             order.take("part 1", counted(*batches[-1]))
 
-    def test_skipped_ids_are_told_where_they_are_missing(self) -> None:
+    def test_skipped_ids_are_reported_where_they_are_missing(self) -> None:
         order = TradeOrder(by_id=True)
-        assert order.take("1", counted(1, 2, 5, 6)).holes == [Hole(2, 3, 4)]
-        assert order.take("1", counted(9)).holes == [Hole(0, 7, 8)]
+        assert order.take("1", counted(1, 2, 5, 6)).gaps == [IdGap(2, 3, 4)]
+        assert order.take("1", counted(9)).gaps == [IdGap(0, 7, 8)]
 
     def test_a_part_that_fills_what_an_earlier_one_skipped_is_no_repeat(self) -> None:
         order = TradeOrder(by_id=True)
@@ -63,9 +63,9 @@ class TestByCountedIds:
         assert taken(order, "1", counted(1, 2)) == []
         fresh = order.take("1", counted(3, 4, 5))
         assert fresh.table["trade_id"].to_list() == ["4", "5"]
-        assert fresh.holes == []
+        assert fresh.gaps == []
 
-    def test_an_id_that_is_no_number_among_numbers_is_told(self) -> None:
+    def test_an_id_that_is_no_number_among_numbers_is_reported(self) -> None:
         order = TradeOrder(by_id=True)
         with pytest.raises(DisorderError, match="trade id 'x' is no number"):
             order.take("1", table(("1", 1), ("x", 2)))
@@ -84,7 +84,7 @@ class TestByTime:
         assert taken(order, "2", table(("a", 1), ("b", 1), ("c", 1))) == []
 
     @pytest.mark.parametrize("batches", [[(5, 4)], [(5, 6), (4, 7)]])
-    def test_a_step_back_inside_a_part_is_told(self, batches: list[tuple[int, ...]]) -> None:
+    def test_a_step_back_inside_a_part_is_reported(self, batches: list[tuple[int, ...]]) -> None:
         order = TradeOrder(by_id=False)
         parts = [table(*((str(time), time) for time in batch)) for batch in batches]
         for part in parts[:-1]:
@@ -97,7 +97,7 @@ class TestByTime:
         assert taken(order, "1", table(("1-0", 1), ("2-0", 2))) == []
         assert taken(order, "1", table(("2-1", 2), ("2-2", 2), ("3-0", 3))) == ["2-2", "3-0"]
 
-    def test_a_source_that_lost_the_last_trade_is_told(self) -> None:
+    def test_a_source_that_lost_the_last_trade_is_reported(self) -> None:
         order = TradeOrder(by_id=False, after=Position("2-1", 2))
         with pytest.raises(DisorderError, match="no longer there; give another RUN_ID"):
             order.take("1", table(("2-0", 2), ("3-0", 3)))

@@ -9,7 +9,7 @@ from ohlc_history.sources.page_cache import CachedFetch
 
 
 class Exchange:
-    """Answers with as many rows as it is told, and counts the calls."""
+    """Answers with as many rows as it is asked for, and counts the calls."""
 
     def __init__(self, rows: int = 2) -> None:
         self.calls: list[Request] = []
@@ -66,7 +66,7 @@ def test_a_short_page_is_kept_once_another_followed(tmp_path: Path) -> None:
 def test_a_page_the_adapter_did_not_believe_is_not_kept(tmp_path: Path) -> None:
     exchange = Exchange()
     fetch = cached(exchange, tmp_path)
-    fetch(page(5))  # it began behind a hole, so the cursor steps back
+    fetch(page(5))  # it began behind a gap, so the cursor steps back
     fetch(page(4))
     fetch.page_came(has_trades=True)
     fetch(page(5))

@@ -65,7 +65,7 @@ class FakePublisher:
 
 
 class FakeSource:
-    """Gives the pages it was made of; ``asked`` tells what for."""
+    """Gives the pages it was made of; ``asked`` says what for."""
 
     def __init__(self, *pages: list[Trade], is_live: bool = False) -> None:
         self.name: Source = "rest" if is_live else "file"

@@ -124,7 +124,7 @@ class Status(_Fault, frozen=True, tag="status"):
 
 
 class Reconnect(_Fault, frozen=True, tag="reconnect"):
-    """Ask the clients to connect anew, where the protocol has such a message."""
+    """Ask the clients to connect again, where the protocol has such a message."""
 
 
 class Rest(_Fault, frozen=True, tag="rest"):

@@ -68,7 +68,7 @@ def _order_times(rng: random.Random, orders_per_second: float) -> Iterator[float
             now += step
             yield now
             continue
-        # Memoryless: what was left of the step is drawn anew at the other pace.
+        # Memoryless: what was left of the step is drawn again at the other pace.
         now = changes_at
         is_burst = not is_burst
         changes_at += rng.expovariate(1 / (_BURST_SECONDS if is_burst else _CALM_SECONDS))

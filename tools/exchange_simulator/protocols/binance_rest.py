@@ -37,7 +37,7 @@ _TextHandler = Callable[[RestCall], str]
 
 
 class _BadRequestError(Exception):
-    """The call can not be answered; code and words are Binance's."""
+    """The call cannot be answered; code and words are Binance's."""
 
     def __init__(self, code: int, words: str) -> None:
         super().__init__(words)

@@ -103,7 +103,7 @@ class Bitstamp(Protocol):
         return []
 
     def reconnect_asked(self) -> list[str]:
-        """Ask to connect anew within a few seconds."""
+        """Ask to connect again within a few seconds."""
         return [json.dumps({"event": "bts:request_reconnect", "channel": "", "data": ""})]
 
     def too_many_requests(self) -> RestAnswer:

@@ -141,7 +141,7 @@ class Protocol(ABC):
         return []
 
     def reconnect_asked(self) -> list[str]:
-        """Return the frames that ask a client to connect anew, where the protocol has such."""
+        """Return the frames that ask a client to connect again, where the protocol has such."""
         return []
 
     @abstractmethod
@@ -150,4 +150,4 @@ class Protocol(ABC):
 
     @abstractmethod
     def unavailable(self) -> RestAnswer:
-        """Return the answer of an exchange that can not answer now, in its words."""
+        """Return the answer of an exchange that cannot answer now, in its words."""

@@ -14,7 +14,7 @@ BrokerKind = Literal["auto", "kafka", "noida"]
 
 
 class UnavailableBrokerError(PipelineError):
-    """The broker asked for can not be run on this machine; one line with the remedy."""
+    """The broker asked for cannot be run on this machine; one line with the remedy."""
 
 
 def start_broker(kind: BrokerKind, data_dir: Path, port: int = 0) -> LocalBroker:

@@ -49,7 +49,7 @@ def kafka_broker(data_dir: Path, port: int, why: str, heap_mb: int = 512) -> Loc
     """Prepare a one-node Kafka over ``data_dir``, keeping the data that is already there.
 
     Raises:
-        BrokerStartError: the jars could not be had, or the data folder not prepared.
+        BrokerStartError: the jars could not be retrieved, or the data folder not prepared.
     """
     node = _Node(1, port, free_port())
     return _prepare(data_dir, node, _Cluster(_new_cluster_id(), [node], heap_mb, why))
@@ -82,7 +82,7 @@ def archive_classes() -> None:
     Worth some seconds where many are started. Safe to call from several processes at once.
 
     Raises:
-        BrokerStartError: the jars could not be had, or Kafka did not come up.
+        BrokerStartError: the jars could not be retrieved, or Kafka did not come up.
     """
     archive = archive_path(_jars())
     if archive.exists():

@@ -17,11 +17,11 @@ _DOWNLOAD_SECONDS = 600
 
 
 class KafkaJarsError(PipelineError):
-    """The jars are not there and could not be had; one line with the reason."""
+    """The jars are not there and could not be retrieved; one line with the reason."""
 
 
 def missing() -> str:
-    """Return why a real Kafka can not be run on this machine, or "" when it can."""
+    """Return why a real Kafka cannot be run on this machine, or "" when it can."""
     if shutil.which("java") is None:
         return "java is not installed"
     if not jars_folder().is_dir() and shutil.which("mvn") is None:

@@ -21,7 +21,7 @@ LIMITS = (
 
 
 def missing() -> str:
-    """Return why noida can not be run on this machine, or "" when it can."""
+    """Return why noida cannot be run on this machine, or "" when it can."""
     return "" if _program() else "the pip package noida-db is not installed"
 
 
