@@ -140,15 +140,14 @@ def _settings_of_services(
 
 def _demo_features(settings: StackSettings, now: datetime) -> dict[str, str]:
     """Return what a demo needs to show features at once: definitions and their windows' history."""
-    if settings.was_given("feature_definitions"):
-        return {}
-    begin = now - _DEMO_HISTORY
-    return {
-        "FEATURE_DEFINITIONS": str(_SHIPPED_DEFINITIONS),
-        "START_FROM": begin.isoformat(timespec="seconds"),
+    ours = {
+        "START_FROM": (now - _DEMO_HISTORY).isoformat(timespec="seconds"),
         # The simulated exchange has no limits.
         "REST_INTERVAL_SECONDS": "0",
     }
+    if not settings.was_given("feature_definitions"):
+        ours["FEATURE_DEFINITIONS"] = str(_SHIPPED_DEFINITIONS)
+    return ours
 
 
 def _start_simulator(pipeline: Pipeline, view: View, stop: StopRequest) -> dict[str, str]:

@@ -28,6 +28,12 @@ def store_url(text: str) -> URL:
     if url.drivername not in _DRIVERS:
         raise ValueError(f"FEATURE_STORE_URL was {shown!r}; {_ALLOWED}")
     if url.drivername.startswith("sqlite"):
+        if url.host or url.username or url.port:
+            path = text.partition("://")[2].lstrip("/")
+            raise ValueError(
+                f"FEATURE_STORE_URL was {shown!r}; a file takes three slashes, "
+                f"sqlite:///{path}, and four with an absolute path"
+            )
         if url.database in (None, "", ":memory:"):
             raise ValueError(
                 f"FEATURE_STORE_URL was {shown!r}, which nobody could read; {_ALLOWED}"

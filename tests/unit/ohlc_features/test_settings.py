@@ -66,3 +66,9 @@ def test_hopsworks_needs_key_and_project(missing: str) -> None:
 def test_group_name_is_a_plain_identifier(name: str) -> None:
     with pytest.raises(SettingsError, match="FEATURE_GROUP_NAME"):
         load(FeatureStoreSettings, feature_group_name=name)
+
+
+@pytest.mark.parametrize("url", ["sqlite://data/typo.db", "sqlite://typo.db/x"])
+def test_sqlite_with_two_slashes_names_the_three_it_takes(url: str) -> None:
+    with pytest.raises(SettingsError, match="takes three slashes, sqlite:///"):
+        load(FeatureStoreSettings, feature_store_url=url)
