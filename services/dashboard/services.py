@@ -24,6 +24,8 @@ _SAMPLE_SECONDS = 5.0
 _AWAY_SECONDS = 2.5
 #: A service that left is forgotten after this long.
 _FORGET_SECONDS = 600.0
+#: One of a local run that ended is forgotten soon: a finished backfill is no trouble.
+_FORGET_ENDED_SECONDS = 5.0
 
 _SUMS = (
     "trade_producer_trades_appended_total",
@@ -183,9 +185,11 @@ class Services:
             found = list(_of_stacks(self.stacks))
         for key in found:
             self._watched.setdefault(key, Watched(*key))
+        is_local = not self._settings.dashboard_services
+        forget_seconds = _FORGET_ENDED_SECONDS if is_local else _FORGET_SECONDS
         for key, each in list(self._watched.items()):
             gone = now - (each.answered_at or each.found_at)
-            if key not in found and gone > _FORGET_SECONDS:
+            if key not in found and gone > forget_seconds:
                 del self._watched[key]
 
     async def _ask(self, client: httpx.AsyncClient, each: Watched, with_metrics: bool) -> None:
