@@ -230,6 +230,10 @@ down: ## stop the containers; data survives
 logs: ## follow the containers' logs: make logs [service=trade-producer]
 	@$(COMPOSE) logs --follow --tail 100 $${service:+"$$service"}
 
+.PHONY: features
+features: ## what the containers' store holds: make features [ARGS="candles --format csv"] (latest)
+	@$(COMPOSE) exec --no-TTY dashboard features $${ARGS:-latest}
+
 .PHONY: ps
 ps: ## the containers and their health
 	@$(COMPOSE) ps --all

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from support.compose import ComposeStack, Simulator, StartStack, wait_until_equal
+from support.compose import ComposeError, ComposeStack, Simulator, StartStack, wait_until_equal
 from support.recorded import RECORDED_MARKET, Official, as_official
 from support.wait import wait_until
 
@@ -79,6 +79,36 @@ def test_official_candles_are_found_whatever_happens_to_the_containers(
         )
     assert simulator.state()["exhausted"]
     assert as_official(stack.rows(), official) == official
+
+
+def test_features_are_read_from_the_host(stack: ComposeStack, official: Official) -> None:
+    text = stack.compose("exec", "-T", "dashboard", "features", "candles", "--format", "csv")
+    assert len(text.splitlines()) == 1 + len(official)
+
+
+def test_features_command_without_its_libraries_says_where_they_are(stack: ComposeStack) -> None:
+    with pytest.raises(ComposeError) as error:
+        stack.compose("exec", "-T", "feature-writer", "features", "latest")
+    assert "features: polars is not installed here" in str(error.value)
+    assert "exec dashboard features" in str(error.value)
+    assert "Traceback" not in str(error.value)
+
+
+_RESOLVED = """
+import socket, sys
+for name in sys.argv[1:]:
+    try:
+        socket.getaddrinfo(name, 9092)
+    except OSError:
+        continue
+    print(name)
+"""
+
+
+def test_producer_reaches_broker_and_exchange_but_no_store(stack: ComposeStack) -> None:
+    names = ("redpanda", "exchange-simulator", "feature-writer", "ohlc-aggregator")
+    found = stack.compose("exec", "-T", "trade-producer", "python", "-c", _RESOLVED, *names)
+    assert found.split() == ["redpanda", "exchange-simulator"]
 
 
 @pytest.mark.timeout(400)

@@ -2,7 +2,9 @@
 
 import json
 import os
+import shutil
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -43,7 +45,7 @@ class ComposeStack:
 
     Args:
         files: compose files of the repository, in order.
-        settings: what the services are told, over nothing but this test's environment.
+        settings: the lines of its ``.env``, over nothing but this test's environment.
     """
 
     def __init__(self, project: str, files: Sequence[str], settings: Mapping[str, str]) -> None:
@@ -53,10 +55,10 @@ class ComposeStack:
         if standin and "docker-compose.three-brokers.yml" in files:
             overrides.append("docker/ci/compose.standin-three.yaml")
         self._files = [option for file in (*files, *overrides) for option in ("-f", file)]
-        self._environment = {
-            **os.environ,
+        lines = {
             "DASHBOARD_PORT": "0",  # any free one: other stacks may run
             "COMPOSE_PROJECT_NAME": project,
+            "HEALTH_INTERVAL": "2s",
             "KAFKA_PORT": "0",
             "KAFKA_PORT_1": "0",
             "KAFKA_PORT_2": "0",
@@ -64,13 +66,17 @@ class ComposeStack:
             "SIMULATOR_CONTROL": "true",
             **settings,
         }
+        self._env_file = Path(tempfile.mkdtemp(prefix=f"{project}-")) / "settings.env"
+        self._env_file.write_text("".join(f"{name}='{text}'\n" for name, text in lines.items()))
+        self._environment = {**os.environ, "ENV_FILE": str(self._env_file)}
 
     # --- life ----------------------------------------------------------------------------
 
     def compose(self, *arguments: str, timeout: float = 300) -> str:
         """Run ``docker compose`` and return its stdout."""
         return self._run(
-            ["docker", "compose", "--env-file", os.devnull, *self._files, *arguments], timeout
+            ["docker", "compose", "--env-file", str(self._env_file), *self._files, *arguments],
+            timeout,
         )
 
     def up(self, *arguments: str) -> None:
@@ -83,6 +89,7 @@ class ComposeStack:
     def down(self) -> None:
         """Remove containers, networks and volumes."""
         self.compose("--profile", "*", "down", "-v", "--remove-orphans", "--timeout", "5")
+        shutil.rmtree(self._env_file.parent)
 
     def logs(self, *services: str) -> str:
         """Return the last lines of the logs, for a failed test's report."""
@@ -155,11 +162,14 @@ class ComposeStack:
 
     @contextmanager
     def partitioned(self, service: str) -> Iterator[None]:
-        """Take the service off the network for the while."""
-        network, container = f"{self.project}_default", self.containers(service)[0]
-        self._run(["docker", "network", "disconnect", network, container])
+        """Take the service off its networks for the while."""
+        container = self.containers(service)[0]
+        networks = list(self.inspect(service)["NetworkSettings"]["Networks"])
+        for network in networks:
+            self._run(["docker", "network", "disconnect", network, container])
         yield
-        self._run(["docker", "network", "connect", "--alias", service, network, container])
+        for network in networks:
+            self._run(["docker", "network", "connect", "--alias", service, network, container])
 
     # --- the feature store ---------------------------------------------------------------
 

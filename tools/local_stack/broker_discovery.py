@@ -1,13 +1,17 @@
 """Which broker a command means, when several may run on this machine."""
 
+import io
 import os
 import socket
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from dotenv import dotenv_values
+
 from local_stack.settings import StackSettings
 from ohlc_core.service.local_runs import running_stacks
+from ohlc_core.service.settings import env_file_text
 
 #: The port at which docker-compose.yml publishes its broker.
 _COMPOSE_PORT = 19_092
@@ -43,7 +47,8 @@ def _at(settings: StackSettings, address: str) -> StackSettings:
 
 
 def _compose_port() -> int:
-    given = os.environ.get("KAFKA_PORT", "")
+    in_file = dotenv_values(stream=io.StringIO(env_file_text())).get("KAFKA_PORT")
+    given = os.environ.get("KAFKA_PORT") or in_file or ""
     return int(given) if given.isdecimal() else _COMPOSE_PORT
 
 

@@ -30,6 +30,7 @@ KNOWN_SETTINGS = frozenset(
         "GRAFANA_IMAGE",
         "GRAFANA_PORT",
         "HANG_SECONDS",
+        "HEALTH_INTERVAL",
         "HISTORY_DIR",
         "HOPSWORKS_API_KEY",
         "HOPSWORKS_CA_LOCATION",

@@ -5,6 +5,7 @@ Each field's ``description`` says what is allowed; the error for a wrong value q
 
 import difflib
 import io
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
@@ -22,11 +23,13 @@ from ohlc_core.service.known_settings import KNOWN_SETTINGS
 S = TypeVar("S", bound=BaseSettings)
 
 ENV_FILE = ".env"
+#: Where Docker Compose and Swarm mount secrets: a file per setting, of the setting's name.
+SECRETS_FOLDER = Path("/run/secrets")
 _LOOKS_LIKE = 0.85
 
 
 class EnvSettings(BaseSettings):
-    """Reads upper-case environment variables, then ``.env``; an empty value counts as unset."""
+    """Reads environment variables, ``.env``, files of secrets; an empty value counts as unset."""
 
     #: A command line, for ``--help``.
     example: ClassVar[str] = ""
@@ -81,6 +84,8 @@ def load(
         SettingsError: one line naming every wrong setting, what was given, what is allowed.
     """
     env_file_text()
+    if SECRETS_FOLDER.is_dir():
+        overrides["_secrets_dir"] = SECRETS_FOLDER
     if arguments is not None:
         overrides |= {
             "_cli_parse_args": list(arguments),
@@ -93,6 +98,10 @@ def load(
     except ValidationError as error:
         problems = [_problem(settings, item) for item in error.errors(include_url=False)]
     except CliError as error:
+        if isinstance(error.__cause__, OSError | UnicodeDecodeError):
+            raise SettingsError(
+                f"a secret in {SECRETS_FOLDER} cannot be read ({error.__cause__}); correct it"
+            ) from None
         why = str(error).removeprefix("error parsing CLI: ")
         raise SettingsError(f"{clean(why)}; --help lists the settings") from None
     else:
@@ -123,12 +132,20 @@ def env_file_text() -> str:
 
 
 def misspelt() -> list[str]:
-    """Return a line for each name in ``.env`` that nothing reads but that looks like a setting."""
-    names = {name.upper() for name in dotenv_values(stream=io.StringIO(env_file_text()))}
+    """Return a line for each name that nothing reads but that looks like a setting.
+
+    Looked through are ``.env`` and the environment: in a container ``.env`` is part of that.
+    """
+    places = {name.upper(): "the environment" for name in os.environ}
+    places |= dict.fromkeys(
+        (name.upper() for name in dotenv_values(stream=io.StringIO(env_file_text()))), ENV_FILE
+    )
     lines = []
-    for name in sorted(names - KNOWN_SETTINGS):
+    for name in sorted(places.keys() - KNOWN_SETTINGS):
         if near := difflib.get_close_matches(name, KNOWN_SETTINGS, 1, _LOOKS_LIKE):
-            lines.append(f"{ENV_FILE} sets {clean(name)}, which nothing reads; {near[0]} is meant?")
+            lines.append(
+                f"{places[name]} sets {clean(name)}, which nothing reads; {near[0]} is meant?"
+            )
     return lines
 
 

@@ -12,6 +12,7 @@ import pytest
 from pydantic import Field, SecretStr
 
 from ohlc_core.errors import FatalError, SettingsError
+from ohlc_core.service.clean_text import clean
 from ohlc_core.service.runner import Runtime, run_service
 from ohlc_core.service.setting_groups import (
     IntervalSettings,
@@ -203,6 +204,35 @@ def test_misspelt_setting_in_env_file_is_reported_with_nearest_name(
     shown = capsys.readouterr().err
     assert shown.count("which nothing reads") == 1
     assert ".env sets PRODUCT_IDSS, which nothing reads; PRODUCT_IDS is meant?" in shown
+
+
+def test_misspelt_setting_in_environment_is_reported_with_nearest_name(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PRODUCT_IDSS", "BTC/USD")
+    assert exit_code(lambda settings, runtime: None) == 0
+    line = "the environment sets PRODUCT_IDSS, which nothing reads; PRODUCT_IDS is meant?"
+    assert line in capsys.readouterr().err
+
+
+def test_secret_is_read_from_its_file_and_hidden(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "kafka_sasl_password").write_text("pa$$word\n")
+    monkeypatch.setattr("ohlc_core.service.settings.SECRETS_FOLDER", tmp_path)
+    assert load(KafkaSettings).kafka_sasl_password.get_secret_value() == "pa$$word"
+    assert clean("said pa$$word") == "said ***"
+    monkeypatch.setenv("KAFKA_SASL_PASSWORD", "other")
+    assert load(KafkaSettings).kafka_sasl_password.get_secret_value() == "other"
+
+
+def test_secret_that_is_no_text_is_reported_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "kafka_sasl_password").write_bytes(b"\xff\xfe")
+    monkeypatch.setattr("ohlc_core.service.settings.SECRETS_FOLDER", tmp_path)
+    with pytest.raises(SettingsError, match=f"{tmp_path} cannot be read"):
+        load(KafkaSettings)
 
 
 @pytest.mark.parametrize(
