@@ -29,7 +29,7 @@ from dashboard.chart import chart
 from dashboard.market import Market
 from dashboard.services import Services
 from dashboard.snapshot import Snapshots
-from dashboard.store import Store, StoreAwayError, Wanted
+from dashboard.store import NoGroupError, Store, StoreAwayError, Wanted
 from dashboard.tail import Tails
 from ohlc_core.domain.trade import ProductKey
 
@@ -119,6 +119,8 @@ class Dashboard:
                 Route("/api/stream", self._stream),
                 Route("/api/candles", self._candles),
                 Route("/api/rows", self._rows),
+                Route("/api/groups", self._groups),
+                Route("/api/predictions", self._predictions),
                 Route("/api/export", self._export),
                 Route("/api/dead-letters", self._dead_letters),
                 Route("/api/reports", self._reports),
@@ -131,6 +133,7 @@ class Dashboard:
             lifespan=self._lifespan,
             exception_handlers={
                 WrongRequestError: _wrong_request,
+                NoGroupError: _wrong_request,
                 StoreAwayError: _store_away,
             },
         )
@@ -186,8 +189,28 @@ class Dashboard:
         wanted = _wanted(request)
         limit = _number(request, "limit", 100, 1, _MAX_ROWS)
         rows = await asyncio.to_thread(self._store.page, wanted, limit)
+        if request.query_params.get("span") == "no":
+            return JSONResponse({"rows": rows})
         span = await asyncio.to_thread(self._store.span, wanted._replace(before_ms=None))
         return JSONResponse({"rows": rows, "span": span})
+
+    async def _groups(self, _request: Request) -> Response:
+        found = await self._or_problem(self._store.groups)
+        return JSONResponse({"groups": found[0], "store_problem": found[1]})
+
+    async def _predictions(self, request: Request) -> Response:
+        limit = _number(request, "limit", 300, 1, _MAX_ROWS)
+        found = await self._or_problem(self._store.predictions, _wanted(request), limit)
+        return JSONResponse({"predictions": found[0], "store_problem": found[1]})
+
+    async def _or_problem(
+        self, read: Callable[..., list[dict[str, Any]]], *arguments: object
+    ) -> tuple[list[dict[str, Any]], str]:
+        """Return rows that the chart does without, and why there are none."""
+        try:
+            return await asyncio.to_thread(read, *arguments), ""
+        except StoreAwayError as error:
+            return [], str(error)
 
     async def _export(self, request: Request) -> Response:
         wanted = _wanted(request)
@@ -195,7 +218,8 @@ class Dashboard:
         if kind not in _MEDIA:
             raise WrongRequestError("format: csv, jsonl or parquet")
         safe = "".join(c if c.isalnum() or c in "-_" else "-" for c in wanted.product)
-        name = f"{wanted.exchange}-{safe}-{wanted.interval}.{kind}"
+        parts = (wanted.group, wanted.exchange, safe, wanted.interval)
+        name = f"{'-'.join(part for part in parts if part)}.{kind}"
         headers = {"Content-Disposition": f'attachment; filename="{_ascii(name)}"'}
         if kind == "parquet":
             body = await asyncio.to_thread(self._store.parquet, wanted)
@@ -209,7 +233,12 @@ class Dashboard:
         return JSONResponse({"letters": letters[:50]})
 
     async def _reports(self, _request: Request) -> Response:
-        return JSONResponse({"reports": await asyncio.to_thread(_parity_reports)})
+        return JSONResponse(
+            {
+                "reports": await asyncio.to_thread(_parity_reports),
+                "runs": await asyncio.to_thread(self._services.recorded_runs),
+            }
+        )
 
     # --- the stream -------------------------------------------------------------------------
 
@@ -281,7 +310,8 @@ def _wanted(request: Request) -> Wanted:
         raise WrongRequestError("exchange, product and interval are needed")
     before = _number(request, "before", 0, 0, 1 << 53) or None
     begin = _number(request, "from", 0, 0, 1 << 53) or None
-    return Wanted(values[0], values[1], values[2], before, begin)
+    group = request.query_params.get("group", "")
+    return Wanted(values[0], values[1], values[2], before, begin, group)
 
 
 def _number(request: Request, name: str, default: int, low: int, high: int) -> int:

@@ -28,16 +28,19 @@ def store_row(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def chart(market: Market, store: Store, wanted: Wanted, limit: int) -> dict[str, Any]:
-    """Return up to ``limit`` candles, oldest first, the open one, and the product's gaps.
+    """Return up to ``limit`` candles, oldest first, the open one, gaps, and where live began.
 
     A row of the store counts; of the topic what the store has not got yet, what it never takes
     (incomplete candles), and higher revisions.
     """
+    wanted = wanted._replace(group="")
     key = ProductKey(wanted.exchange, wanted.product)
     problem = ""
+    live_since = None
     rows: dict[int, dict[str, Any]] = {}
     try:
         rows = {row["window_start"]: store_row(row) for row in store.page(wanted, limit)}
+        live_since = store.live_since(wanted)
     except StoreAwayError as error:
         problem = str(error)
     oldest = min(rows, default=0) if len(rows) >= limit else 0
@@ -55,5 +58,6 @@ def chart(market: Market, store: Store, wanted: Wanted, limit: int) -> dict[str,
         "candles": ordered,
         "open": market.open_candle(key, wanted.interval) if is_newest else None,
         "gaps": market.gaps(key),
+        "live_since": live_since,
         "store_problem": problem,
     }

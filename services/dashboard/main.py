@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import socket
 import sys
 import threading
@@ -25,8 +26,18 @@ _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 def main() -> NoReturn:
-    """Run the service; exits the process."""
-    run_service("dashboard", DashboardSettings, run)
+    """Run the service; exits the process.
+
+    It has written nothing, so nothing is to be waited for: the Kafka client's threads and the
+    store's would keep the process for up to a second.
+    """
+    try:
+        run_service("dashboard", DashboardSettings, run)
+    except SystemExit as end:
+        logger.complete()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(end.code if isinstance(end.code, int) else 1)
 
 
 def run(settings: DashboardSettings, runtime: Runtime) -> None:

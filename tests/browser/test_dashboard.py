@@ -217,6 +217,106 @@ def test_feature_rows_and_files_hold_what_is_stored(
     assert [row["close"] for row in rows] == [float(c.close) for c in reversed(candles)]
 
 
+def test_feature_lines_and_predictions_are_below_the_candles_and_in_the_table(
+    world: World, visit: Any, tmp_path: Path
+) -> None:
+    starts = minutes(70)
+    candles = [minute_candle(PRODUCT, at, 84_000 + i * 37 % 53) for i, at in enumerate(starts)]
+    world.store(*candles, features=True)
+    world.predict(PRODUCT, starts[-1], 0.01, starts[-1] + 1_500)
+    page = visit.open(CHART)
+    page.locator(".picker summary").click()
+    page.get_by_label("z_score_20").check()
+    page.get_by_label("return_1").check()
+    expect(page).to_have_url(world.url + CHART + "/momentum_1/z_score_20%2Creturn_1")
+    page.keyboard.press("Escape")
+    query = {"exchange": "kraken", "product": PRODUCT, "interval": "1m", "group": "momentum_1"}
+    stored = httpx.get(world.url + "api/rows", params=query).json()["rows"]
+    newest = page.locator("#candles tbody tr").first
+    expect(newest.locator("td").nth(9)).to_have_text(str(stored[0]["z_score_20"]))
+    assert [row[10] for row in table(page)[:20]] == [str(row["return_1"]) for row in stored[:20]]
+    made_from = float(candles[-2].close)
+    expect(page.locator("[data-predicted]")).to_contain_text(f"{made_from * 1.01:,.2f}"[:6])
+    shoot(page, "chart-features", tmp_path)
+    page.reload()
+    expect(newest.locator("td").nth(9)).to_have_text(str(stored[0]["z_score_20"]))
+    world.store(minute_candle(PRODUCT, starts[-1] + MINUTE_MS, 84_099), features=True)
+    world.market.candle(minute_candle(PRODUCT, starts[-1] + MINUTE_MS, 84_099))
+    expect(newest.locator("td").nth(4)).to_have_text("84099", timeout=3_000)
+    expect(newest.locator("td").nth(10)).not_to_have_text("", timeout=6_000)
+
+
+def test_rows_of_a_feature_group_and_the_python_beside_them_are_the_same(
+    world: World, visit: Any
+) -> None:
+    starts = minutes(40)
+    candles = [minute_candle(PRODUCT, at, 84_000 + i * 37 % 53) for i, at in enumerate(starts)]
+    world.store(*candles, features=True)
+    page = visit.open(CHART)
+    expect(page.locator("#candles tbody tr")).to_have_count(40)
+    page.keyboard.press("f")
+    page.locator("#group").select_option("momentum_1")
+    expect(page.locator("#rows thead")).to_contain_text("volatility_30")
+    expect(page.locator("#rows tbody tr")).to_have_count(40)
+    found: dict[str, Any] = {}
+    exec(page.locator("#python").inner_text(), found)
+    query = {"exchange": "kraken", "product": PRODUCT, "interval": "1m", "group": "momentum_1"}
+    lines = httpx.get(world.url + "api/export", params=query | {"format": "jsonl"}).text
+    rows = [json.loads(line) for line in lines.splitlines()]
+    assert [row["z_score_20"] for row in reversed(rows)] == found["rows"]["z_score_20"].to_list()
+    assert len(found["rows"]) == 40
+
+
+def test_runs_show_how_to_go_on_and_each_difference_leads_to_its_candle(
+    world: World, visit: Any, tmp_path: Path
+) -> None:
+    fill(world, count=300)
+    start = minutes(300)[50]
+    folder = tmp_path / "run" / "backfill-a" / "logs"
+    folder.mkdir(parents=True)
+    record = {
+        "state": "not complete",
+        "run_id": "a",
+        "command": "FROM_DAY=2026-01-01 make backfill",
+    }
+    (folder / "run.json").write_text(json.dumps(record | {"pid": 1, "at": start}))
+    verdict = {
+        "exchange": "kraken",
+        "product_id": PRODUCT,
+        "interval": "1m",
+        **dict.fromkeys(("expected", "matching", "missing", "extra"), 1),
+        "different": 1,
+        "expected_checksum": "a" * 64,
+        "stored_checksum": "b" * 64,
+        "examples": [
+            {"window_start": start, "column": "close", "expected": "84000.5", "stored": "84001.5"}
+        ],
+    }
+    reports = tmp_path / "data" / "reports"
+    reports.mkdir(parents=True)
+    report = {"is_equal": False, "trades": 5, "store": [verdict], "official": []}
+    (reports / "verify-20260101T000000Z.json").write_text(json.dumps(report))
+    page = visit.open("#/runs")
+    expect(page.locator('[data-run="a"] .command')).to_have_text(record["command"])
+    difference = page.locator("[data-report] .example")
+    expect(difference).to_contain_text("close: expected 84000.5, the store has 84001.5")
+    shoot(page, "runs", tmp_path)
+    difference.locator("a").click()
+    expect(page).to_have_url(f"{world.url}{CHART}/@{start}")
+    expect(page.locator('[data-note="around"]')).to_be_visible()
+    clock = time.strftime("%H:%M:%S", time.gmtime(start / 1_000))
+    expect(page.locator(".legend b").first).to_contain_text(clock)
+
+
+def test_line_marks_where_live_took_over_from_a_backfill(world: World, visit: Any) -> None:
+    starts = minutes(10)
+    world.store(*(minute_candle(PRODUCT, at) for at in starts[:6]), origin="backfill")
+    world.store(*(minute_candle(PRODUCT, at) for at in starts[6:]))
+    page = visit.open(CHART)
+    expected = time.strftime("%H:%M:%S", time.gmtime(starts[6] / 1_000))
+    expect(page.locator('[data-note="live"]')).to_contain_text(f"{expected} UTC")
+
+
 def test_server_ends_at_once_with_open_pages(world: World, visit: Any) -> None:
     world.trade(PRODUCT, 1)
     page = visit.open("#/")

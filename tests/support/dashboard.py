@@ -1,6 +1,8 @@
 """A dashboard over parts that a test moves by hand: no broker, real HTTP, a real SQLite store."""
 
+import contextlib
 import socket
+import sqlite3
 import threading
 import time
 from collections.abc import Callable
@@ -23,11 +25,14 @@ from ohlc_core.service.health import Health
 from ohlc_core.service.http_server import MonitoringServer, serve
 from ohlc_core.service.settings import load
 from ohlc_core.service.status import Status
+from ohlc_features.define.loading import load_definitions
+from ohlc_features.schema import Origin
 from ohlc_features.sql.store import LocalStore
 from support.candle_records import candle
 
 _NAMES = ("trade-producer", "ohlc-aggregator", "feature-writer")
 MINUTE_MS = 60_000
+_MOMENTUM = Path(__file__).parents[2] / "features" / "momentum.py"
 
 
 class FakeTails(Tails):
@@ -125,13 +130,25 @@ class World:
         self._server.start()
         self._settings = settings
 
-    def store(self, *candles: Candle) -> None:
-        """Write candles as the feature writer does."""
-        store = LocalStore.open(self._settings.feature_store_url, "ohlc", 1)
+    def store(self, *candles: Candle, origin: Origin = "live", features: bool = False) -> None:
+        """Write candles as the feature writer does; with the shipped features of momentum."""
+        definitions = load_definitions(_MOMENTUM) if features else ()
+        url = self._settings.feature_store_url
+        store = LocalStore.open(url, "ohlc", 1, origin=origin, definitions=definitions)
         try:
             store.write(list(candles))
         finally:
             store.close()
+
+    def predict(self, product: str, window_end: int, value: float, made_at: int) -> None:
+        """Keep a prediction as examples/next_minute.py does."""
+        key = "exchange, product_id, candle_interval, window_end, horizon"
+        with contextlib.closing(sqlite3.connect(self.store_path)) as database:
+            columns = f"{key}, value, made_at, PRIMARY KEY ({key})"
+            database.execute(f"CREATE TABLE IF NOT EXISTS predictions ({columns})")
+            values = ("kraken", product, "1m", window_end, 1, value, made_at)
+            database.execute("INSERT INTO predictions VALUES (?, ?, ?, ?, ?, ?, ?)", values)
+            database.commit()
 
     def trade(self, product: str, price: float, timestamp_us: int | None = None) -> None:
         """Append a trade to the topic."""

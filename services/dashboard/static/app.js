@@ -24,11 +24,18 @@ const screens = [
   ["health", "Health", "health", "H"], ["runs", "Runs", "runs", "R"],
 ];
 
-/** #/, #/features, #/kraken/BTC%2FUSD/1m */
+/** #/, #/features, #/kraken/BTC%2FUSD/1m, and with lines .../momentum_1/rsi_14,flow_20 */
 function parseRoute() {
   const words = location.hash.replace(/^#\/?/, "").split("/").filter(Boolean);
   const plain = words.map((word) => { try { return decodeURIComponent(word); } catch { return word; } });
-  if (plain.length === 3) return { screen: "chart", exchange: plain[0], product: plain[1], interval: plain[2] };
+  if (plain.length === 3 || plain.length === 5) {
+    const [exchange, product, interval, group, names] = plain;
+    return { screen: "chart", exchange, product, interval, group: group ?? "", lines: (names ?? "").split(",").filter(Boolean) };
+  }
+  if (plain.length === 4 && /^@\d+$/.test(plain[3])) {
+    const [exchange, product, interval, at] = plain;
+    return { screen: "chart", exchange, product, interval, group: "", lines: [], at: Number(at.slice(1)) };
+  }
   const screen = screens.find(([, , path]) => path === (plain[0] ?? ""));
   return { screen: screen ? screen[0] : "now" };
 }
@@ -44,7 +51,9 @@ export function intervals() {
 }
 
 function chartHash() {
-  if (state.selected) return productHash(state.selected.exchange, state.selected.product, state.selected.interval);
+  if (state.selected) {
+    return productHash(state.selected.exchange, state.selected.product, state.selected.interval) + chart.lines.hash();
+  }
   const first = state.now?.products?.[0] ?? state.stored?.[0];
   return first ? productHash(first.exchange, first.product ?? first.product_id, intervals()[0]) : "#/chart";
 }
@@ -60,7 +69,11 @@ function onRoute() {
     state.selected = { exchange, product, interval };
   }
   connect();
-  if (state.route.screen === "chart") chart.open(state.selected);
+  if (state.route.screen === "chart") {
+    chart.open(state.selected, state.route.at ?? null);
+    if (state.route.product) chart.lines.choose(state.route.group, state.route.lines);
+    chart.lines.loadGroups();
+  }
   if (state.route.screen === "features") features.open(state.selected ?? null);
   if (state.route.screen === "health") health.open();
   if (state.route.screen === "runs") runs.open();
@@ -128,7 +141,7 @@ function onKey(event) {
   else if (event.key.toLowerCase() === "u") actions.zone();
   else if (event.key.toLowerCase() === "t") actions.theme();
   else if (/^[1-9]$/.test(event.key) && state.selected && intervals()[event.key - 1]) {
-    go(productHash(state.selected.exchange, state.selected.product, intervals()[event.key - 1]));
+    go(productHash(state.selected.exchange, state.selected.product, intervals()[event.key - 1]) + chart.lines.hash());
   } else if (screen) go(screen[0] === "chart" ? chartHash() : `#/${screen[2]}`);
   else if (state.route.screen === "chart") chart.key(event);
 }

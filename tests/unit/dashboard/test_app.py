@@ -100,3 +100,49 @@ def test_licences_of_what_is_vendored_can_be_read(client: httpx.Client) -> None:
 
 def test_files_outside_the_static_folder_are_not_served(client: httpx.Client) -> None:
     assert client.get("/static/%2e%2e/app.py").status_code == 404
+
+
+def test_rows_of_a_feature_group_are_a_page_and_a_file(world: World, client: httpx.Client) -> None:
+    candles = [minute_candle("BTC/USD", MONDAY_MS + i * 60_000, 10 + i) for i in range(3)]
+    away = client.get("/api/groups").json()
+    assert away["groups"] == []
+    assert away["store_problem"]
+    world.store(*candles)
+    assert client.get("/api/groups").json() == {"groups": [], "store_problem": ""}
+    world.store(minute_candle("BTC/USD", MONDAY_MS + 180_000, 13), features=True)
+    (group,) = client.get("/api/groups").json()["groups"]
+    assert group["table"] == "momentum_1"
+    assert {
+        "name": "return_1",
+        "unit": "ratio",
+        "about": "change of the close over one candle",
+    } in (group["features"])
+    found = client.get("/api/rows", params=CANDLES | {"group": "momentum_1"}).json()
+    assert found["rows"][0]["return_1"] == pytest.approx(1 / 12)
+    assert found["rows"][0]["rsi_14"] is None
+    lines = client.get("/api/export", params=CANDLES | {"group": "momentum_1"}).text.splitlines()
+    assert "z_score_20" in lines[0]
+    assert len(lines) == 1 + found["span"]["rows"]
+    wrong = client.get("/api/rows", params=CANDLES | {"group": 'ohlc_1" --'})
+    assert wrong.status_code == 400
+    assert "no 'ohlc_1" in wrong.json()["error"]
+
+
+def test_predictions_are_read_where_there_are_some(world: World, client: httpx.Client) -> None:
+    world.store(minute_candle("BTC/USD", MONDAY_MS))
+    assert client.get("/api/predictions", params=CANDLES).json()["predictions"] == []
+    world.predict("BTC/USD", MONDAY_MS + 60_000, 0.25, MONDAY_MS + 61_000)
+    (made,) = client.get("/api/predictions", params=CANDLES).json()["predictions"]
+    assert (made["window_end"], made["value"]) == (MONDAY_MS + 60_000, 0.25)
+
+
+def test_chart_says_where_live_took_over_from_a_backfill(
+    world: World, client: httpx.Client
+) -> None:
+    world.store(minute_candle("BTC/USD", MONDAY_MS + 60_000, 5), origin="backfill")
+    world.store(minute_candle("BTC/USD", MONDAY_MS, 4))
+    assert client.get("/api/candles", params=CANDLES).json()["live_since"] is None
+    world.store(minute_candle("ETH/USD", MONDAY_MS, 5), origin="backfill")
+    world.store(minute_candle("ETH/USD", MONDAY_MS + 60_000, 5))
+    since = client.get("/api/candles", params=CANDLES | {"product": "ETH/USD"}).json()["live_since"]
+    assert since == MONDAY_MS + 60_000
