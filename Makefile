@@ -201,6 +201,10 @@ settings: $(VENV)/.run ## write .env.example and the documents that come from th
 	@$(BIN)/python -m local_stack.settings_table
 	@$(BIN)/python -m local_stack.reference_docs
 
+.PHONY: screenshots
+screenshots: $(VENV)/.dev ## the README's pictures of the dashboard, of a demo that runs for them
+	@$(BIN)/python -m local_stack.screenshots
+
 .PHONY: clean
 clean: ## remove what runs and tests leave; asks before data/ and the containers' volumes go
 	@rm -rf run state build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
