@@ -43,8 +43,8 @@ export class FeatureLines {
 
   get step() { return intervalMs(JSON.parse(this.chart.selected ?? "{}").interval ?? ""); }
 
-  hash() {
-    return this.names.length ? `/${[this.group, this.names.join(",")].map(encodeURIComponent).join("/")}` : "";
+  hash(group = this.group, names = this.names) {
+    return names.length ? `/${[group, names.join(",")].map(encodeURIComponent).join("/")}` : "";
   }
 
   async ask(path, parameters) {
@@ -166,11 +166,7 @@ export class FeatureLines {
 export function Picker({ lines }) {
   if (lines.groups.length === 0) return null;
   const at = state.selected;
-  const show = (group, names) => {
-    lines.group = group; lines.names = names;
-    const hash = productHash(at.exchange, at.product, at.interval) + lines.hash();
-    if (location.hash === hash) lines.choose(group, names); else go(hash);
-  };
+  const show = (group, names) => go(productHash(at.exchange, at.product, at.interval) + lines.hash(group, names));
   const group = lines.groups.find((each) => each.table === lines.group);
   return html`<details class="picker"><summary>features${lines.names.length ? `: ${lines.names.length}` : ""}</summary><div class="menu">
     ${lines.groups.map((each) => html`<fieldset key=${each.table}><legend>${each.table}</legend>
