@@ -90,6 +90,11 @@ fault-matrix: $(VENV)/.dev ## the producer against 200 seeded runs of faults (FA
 	@FAULT_RUNS="$${FAULT_RUNS:-200}" FAULT_SEED="$${FAULT_SEED:-0}" \
 		$(BIN)/python -m pytest -q -s tests/service/trade_producer/test_fault_matrix.py
 
+.PHONY: fuzz
+fuzz: $(VENV)/.dev ## hostile inputs to every decoder for FUZZ_SECONDS (60), counts per target
+	@$(BIN)/python $(PIP_INSTALL) -r requirements/fuzz.txt || echo "atheris has no wheel for this machine"
+	@cd tests && exec ../$(BIN)/python -m fuzz.run $$ARGS
+
 .PHONY: lint
 lint: $(VENV)/.dev ## ruff: rules and format; the direction of imports
 	@$(BIN)/ruff check --quiet
@@ -204,6 +209,30 @@ settings: $(VENV)/.run ## write .env.example and the documents that come from th
 .PHONY: screenshots
 screenshots: $(VENV)/.dev ## the README's pictures of the dashboard, of a demo that runs for them
 	@$(BIN)/python -m local_stack.screenshots
+
+.PHONY: licences
+licences: $(VENV)/.run ## write THIRD_PARTY.md, the licences of what running installs
+	@$(BIN)/python requirements/licences.py
+
+# Its dependencies are its own, and must not meet ours.
+VENV_SUPPLY := .venv-supply-chain
+$(VENV_SUPPLY)/.done: requirements/supply-chain.txt | $(VENV)/bin/python
+	@$(VENV)/bin/python -m venv $(VENV_SUPPLY)
+	@$(VENV_SUPPLY)/bin/python $(PIP_INSTALL) -r $<
+	@touch $@
+
+.PHONY: sbom
+sbom: $(VENV)/.run $(VENV_SUPPLY)/.done ## what running installs as CycloneDX, in build/sbom.json
+	@mkdir -p build
+	@$(VENV_SUPPLY)/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible \
+		--of JSON -o build/sbom.json $(BIN)/python
+	@echo "build/sbom.json"
+
+.PHONY: audit
+audit: $(VENV_SUPPLY)/.done ## known vulnerabilities of what is locked; asks the internet
+	@for lock in run hopsworks; do \
+		$(VENV_SUPPLY)/bin/pip-audit --disable-pip --require-hashes -r requirements/$$lock.txt || exit 1; \
+	done
 
 .PHONY: clean
 clean: ## remove what runs and tests leave; asks before data/ and the containers' volumes go

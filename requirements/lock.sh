@@ -21,6 +21,7 @@ lock dev 3.11 --extra dev pyproject.toml
 printf 'hatchling\neditables\n' | lock run 3.11 --extra all "${same[@]}" pyproject.toml -
 printf 'hatchling==1.33.0\neditables\n' | lock hopsworks 3.11 --no-strip-extras \
     --extra writer --extra reader --extra replayer --extra hopsworks pyproject.toml -
+lock supply-chain 3.11 requirements/supply-chain.in
 lock bench 3.11 requirements/bench.in
 # One file per image, at the versions that the tests run with, and one for what builds the wheels.
 lock trade-producer 3.12 --extra producer "${same[@]}" pyproject.toml

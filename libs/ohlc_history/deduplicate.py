@@ -33,6 +33,9 @@ class DisorderError(PipelineError, ValueError):
     """A source is not in the exchange's order; the text says where, and what to do."""
 
 
+#: One trade's times differ by less from source to source.
+_RESTART_US = 1_000_000
+
 _REMEDY = "sort it, or read it with REPLAY_SOURCE=sql, which sorts"
 
 
@@ -70,6 +73,7 @@ class TradeOrder:
 class _ById:
     def __init__(self, after: Position | None) -> None:
         self._last = -1 if after is None else int(after.trade_id)
+        self._last_us = 0 if after is None else after.timestamp_us
         self._known_to = self._last  # rows up to here are repeats of an earlier part
         self._in_part = -1
         self._gaps: list[IdGap] = []
@@ -81,6 +85,7 @@ class _ById:
             raise DisorderError(f"{part}: trade id {text!r} is no number, unlike the others")
         if begins_part:
             self._in_part, self._known_to = -1, self._last
+        self._check_restart(part, ids, table["timestamp_us"])
         self._check_sorted(part, ids)
         self._check_gaps(part, ids)
         fresh = ids > self._last
@@ -92,7 +97,26 @@ class _ById:
         gaps = self._gaps_among(ids)
         self._gaps += gaps
         self._last = ids[-1]
+        self._last_us = max(self._last_us, table["timestamp_us"][-1])
         return Fresh(table, gaps)
+
+    def _check_restart(self, part: str, ids: pl.Series, times: pl.Series) -> None:
+        """Refuse lower ids of later trades: they are no repeats, and no rows out of order."""
+        if self._last < 0:
+            known_ids, known_us = ids.cum_max().shift(1), times.cum_max().shift(1)
+        else:
+            known_ids = pl.select(pl.max_horizontal(ids.cum_max().shift(1), self._last)).to_series()
+            known_us = pl.select(
+                pl.max_horizontal(times.cum_max().shift(1), self._last_us)
+            ).to_series()
+        again = ((ids <= known_ids) & (times > known_us + _RESTART_US)).arg_true()
+        if not again.is_empty():
+            at = again[0]
+            raise DisorderError(
+                f"{part}: trade id {ids[at]} at {times[at]} us is later than trade id "
+                f"{known_ids[at]}: the exchange's ids began again; replay what is before and what "
+                "is from there on as two runs, each with files, or days, of its own"
+            )
 
     def _check_sorted(self, part: str, ids: pl.Series) -> None:
         first = ids[0]

@@ -16,6 +16,7 @@ from ohlc_core.domain.trade import ProductKey
 from ohlc_core.errors import MalformedMessageError
 from ohlc_core.kafka.admin import broker_answers
 from ohlc_core.kafka.config import connection_config, consumer_config, producer_config
+from ohlc_core.kafka.topic_watch import TopicWatch
 from ohlc_core.messages.dead_letters import dead_letter_key
 from ohlc_core.messages.records import StartMessage
 from ohlc_core.service.runner import Runtime
@@ -89,9 +90,9 @@ class CandleApplication(Application):
             raise CheckpointProducerTimeout("candles were not delivered in time")
         self._has_part = False
 
-    def watch_removals(self, topic: str) -> None:
+    def watch_removals(self, topic: str, topic_id: str) -> None:
         """Begin to notice records that are removed unread; before `run`."""
-        self.removed = RemovedRecords(topic, partial(self._bounds, topic))
+        self.removed = RemovedRecords(topic, partial(self._bounds, topic), topic_id)
         self._trades_topic = topic
 
     def _bounds(self, topic: str, partition: int) -> Bounds:
@@ -271,7 +272,9 @@ def _application(settings: AggregatorSettings, runtime: Runtime) -> CandleApplic
         on_processing_error=_raise_on,
         on_producer_error=_raise_on,
     )
-    app.watch_removals(settings.topics.trades)
+    watch = TopicWatch(settings, settings.topics.trades)
+    watch.open()
+    app.watch_removals(settings.topics.trades, watch.facts.topic_id if watch.facts else "")
     app.repeat_unfinished_records()
     return app
 

@@ -9,6 +9,7 @@ from loguru import logger
 from ohlc_aggregator.partitions import PartitionWatch
 from ohlc_aggregator.settings import AggregatorSettings
 from ohlc_core.domain.product_state import NewerStateError
+from ohlc_core.domain.state import StateError as UnreadableStateError
 from ohlc_core.errors import FatalError, FencedError
 from ohlc_core.kafka.admin import ensure_topics
 from ohlc_core.kafka.run_over import stop_when_run_is_over
@@ -87,6 +88,13 @@ def run(settings: AggregatorSettings, runtime: Runtime) -> None:
         raise FatalError(
             f"the state in STATE_DIR={settings.state_dir} was written by a later version of the "
             f"aggregator ({error}); run that version (docs/upgrading.md)"
+        ) from None
+    except UnreadableStateError as error:
+        raise FatalError(
+            f"the state of {names.aggregator_group} cannot be read ({error}): something else wrote "
+            f"to its changelog topic, or to STATE_DIR={settings.state_dir}. Delete that folder; "
+            "where that does not help, stop all instances and delete the changelog topic as well: "
+            "candles are incomplete from there on, and `make backfill` repairs them"
         ) from None
     except Exception as error:
         # RocksDB has one kind of exception; its text begins so for whatever the disk refuses.

@@ -21,6 +21,9 @@ from ohlc_core.messages.records import DeadLetter, StartMessage, WatermarkMessag
 from ohlc_core.messages.scaled_trades import scaled_columns
 from ohlc_core.messages.trades_record import TradesRecord, trades_of
 
+#: Clocks differ by less. A trade's time beyond does not close windows: true trades of them follow.
+TRUSTED_AHEAD_US = 5_000_000
+
 
 class Place(NamedTuple):
     """Where a record was read, and its timestamp."""
@@ -153,16 +156,17 @@ class RecordReader:
         return product.on_gap(record.first_missing_id, record.last_missing_id)
 
     def _trades(self, product: ProductCandles, record: TradesRecord) -> Output:
-        limit = self._now_us() + self._max_ahead_us
+        now_us = self._now_us()
+        limit, trusted = now_us + self._max_ahead_us, now_us + TRUSTED_AHEAD_US
         columns = scaled_columns(record)
-        output = None if columns is None else product.on_columns(columns, limit)
+        output = None if columns is None else product.on_columns(columns, limit, trusted)
         if columns is not None and output is not None:
             first_us, last_us = columns.first_us, columns.last_us
         else:
             trades = trades_of(record)
-            output = product.on_trades(trades, limit)
+            output = product.on_trades(trades, limit, trusted)
             first_us, last_us = trades[0].timestamp_us, trades[-1].timestamp_us
-        self._note_trades(product.key, len(record.sides), first_us, last_us)
+        self._note_trades(product.key, len(record.sides), first_us, min(last_us, limit))
         return output
 
     def _note_trades(self, key: ProductKey, count: int, first_us: int, last_us: int) -> None:

@@ -8,22 +8,29 @@ That has to survive a crash. The count of removals of a partition lies in its st
 products, and each product keeps the count it has taken notice of: so a product that was quiet
 meanwhile learns of the removal with its next record. Until the first checkpoint behind a removal
 the group's committed offset carries the old position as metadata.
+
+A topic that was made again while nothing read it may reach as far as the old one did, or further.
+The offset then says nothing; the broker's id of the topic does, and lies in the partition's state.
 """
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
+import msgspec
 from loguru import logger
 
 from ohlc_aggregator.metrics import REMOVED
+from ohlc_core.domain.ordering import is_number
 from ohlc_core.domain.product_candles import ProductCandles
-from ohlc_core.domain.state import StateStore
+from ohlc_core.domain.state import StateStore, read_state
 
 #: The metadata of a committed offset that stands for an older one.
 METADATA = "read-up-to:"
 _COUNT = "removals"
+_TOPIC_ID = "topic-id"
 _KEPT = 100
+_read_count = msgspec.json.Decoder(int).decode
 
 
 class Bounds(NamedTuple):
@@ -39,10 +46,13 @@ class RemovedRecords:
     Args:
         topic: whose partitions.
         bounds: asks the broker for the bounds of a partition.
+        topic_id: the broker's id of this creation of the topic; "" where it gives none.
     """
 
-    def __init__(self, topic: str, bounds: Callable[[int], Bounds]) -> None:
+    def __init__(self, topic: str, bounds: Callable[[int], Bounds], topic_id: str = "") -> None:
         self._topic = topic
+        self._topic_id = topic_id.encode()
+        self._same_topic: set[int] = set()
         self._bounds = bounds
         self._next: dict[int, int] = {}
         self._low: dict[int, int] = {}
@@ -65,9 +75,11 @@ class RemovedRecords:
         REMOVED.labels(str(partition))  # from 0 on, so that the first one shows
         self._low[partition] = bounds.low
         self._counts.pop(partition, None)
+        self._same_topic.discard(partition)
         self._open.pop(partition, None)
-        if metadata.startswith(METADATA):
-            self._next[partition] = int(metadata.removeprefix(METADATA))
+        read_up_to = metadata.removeprefix(METADATA)
+        if metadata.startswith(METADATA) and is_number(read_up_to):
+            self._next[partition] = int(read_up_to)
             return None
         self._next[partition] = committed if committed >= 0 else bounds.low
         if committed >= 0 and not bounds.low <= committed <= bounds.high:
@@ -78,15 +90,17 @@ class RemovedRecords:
         """Note the next record of a partition."""
         expected = self._next.get(partition, offset)
         self._next[partition] = offset + 1
-        if offset == expected:
+        is_another = self._is_another_topic(partition, state)
+        if offset == expected and not is_another:
             return
         bounds = self._bounds(partition)
         # Offsets may jump by themselves, behind a transaction for example.
-        if offset < expected or bounds.low > expected:
+        if is_another or offset < expected or bounds.low > expected:
             count = self._count(partition, state) + 1
             self._counts[partition] = count
             state.set(_COUNT, str(count).encode())
-            self._note(partition, expected, min(offset, bounds.low), timestamp_ms)
+            first_left = bounds.low if is_another else min(offset, bounds.low)
+            self._note(partition, expected, first_left, timestamp_ms, is_another=is_another)
 
     def comes_again(self, partition: int, offset: int) -> None:
         """Expect the record just read once more."""
@@ -115,16 +129,37 @@ class RemovedRecords:
         """Return what was found since the start, for ``/status``."""
         return [dict(each) for each in self._found[-_KEPT:]]
 
+    def _is_another_topic(self, partition: int, state: StateStore) -> bool:
+        """Return whether the state was made from an earlier topic of this name; once."""
+        if partition in self._same_topic or not self._topic_id:
+            return False
+        self._same_topic.add(partition)
+        before = state.get(_TOPIC_ID)
+        if before == self._topic_id:
+            return False
+        state.set(_TOPIC_ID, self._topic_id)
+        return before is not None
+
     def _count(self, partition: int, state: StateStore) -> int:
         count = self._counts.get(partition)
         if count is None:
             value = state.get(_COUNT)
-            count = self._counts[partition] = 0 if value is None else int(value)
+            count = self._counts[partition] = (
+                0 if value is None else read_state(_read_count, value, _COUNT)
+            )
         return count
 
-    def _note(self, partition: int, expected: int, first_left: int, timestamp_ms: int) -> None:
+    def _note(
+        self,
+        partition: int,
+        expected: int,
+        first_left: int,
+        timestamp_ms: int,
+        *,
+        is_another: bool,
+    ) -> None:
         removed = first_left - expected
-        if removed > 0:
+        if removed > 0 and not is_another:
             REMOVED.labels(str(partition)).inc(removed)
             what = f"the records at offsets {expected} to {first_left - 1} of {self._topic} "
             what += f"[{partition}] were removed before they were read"

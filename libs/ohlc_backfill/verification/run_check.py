@@ -15,7 +15,7 @@ from ohlc_core.domain.trade import ProductKey
 from ohlc_core.errors import FatalError, MalformedMessageError
 from ohlc_core.kafka.malformed import decoded
 from ohlc_core.kafka.reader import TopicReader
-from ohlc_core.messages.trades_record import UNREADABLE
+from ohlc_core.messages.trades_record import DECODE_ERRORS
 from ohlc_core.service.setting_groups import KafkaSettings
 from ohlc_history.trade_table import TRADE_TABLE
 
@@ -170,5 +170,5 @@ def _numbers(arrays: Iterable[msgspec.Raw]) -> pl.Series:
 def _decode_record(value: bytes) -> _Record:
     try:
         return _decode(value)
-    except UNREADABLE as error:
+    except DECODE_ERRORS as error:
         raise MalformedMessageError(str(error)) from None

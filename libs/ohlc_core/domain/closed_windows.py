@@ -1,10 +1,10 @@
 """Closed windows that late trades can still correct, until they are forgotten."""
 
-from bisect import bisect_right, insort
+from bisect import bisect_left, bisect_right, insort
 
 import msgspec
 
-from ohlc_core.domain.state import StateStore
+from ohlc_core.domain.state import StateStore, read_state
 from ohlc_core.domain.window import Window
 
 _read_window = msgspec.json.Decoder(Window).decode
@@ -22,7 +22,7 @@ class ClosedWindows:
         self._name = f"closed/{interval}"
         self._store = store
         index = store.get(self._name)
-        self.starts: list[int] = [] if index is None else _read_index(index)
+        self.starts: list[int] = [] if index is None else read_state(_read_index, index, self._name)
         self._stored = set(self.starts)
         self._changed: dict[int, Window] = {}
         self._index_changed = False
@@ -31,8 +31,9 @@ class ClosedWindows:
         """Return the window, or None where it had no trades or is forgotten."""
         window = self._changed.get(start)
         if window is None and start in self._stored:
-            value = self._store.get(f"{self._name}/{start}")
-            window = None if value is None else _read_window(value)
+            name = f"{self._name}/{start}"
+            value = self._store.get(name)
+            window = None if value is None else read_state(_read_window, value, name)
         return window
 
     def put(self, start: int, window: Window) -> None:
@@ -41,6 +42,11 @@ class ClosedWindows:
             insort(self.starts, start)
             self._index_changed = True
         self._changed[start] = window
+
+    def starts_between(self, after_us: int, before_us: int) -> list[int]:
+        """Return the starts of the windows that start after the one time and before the other."""
+        first = bisect_right(self.starts, after_us)
+        return self.starts[first : bisect_left(self.starts, before_us, first)]
 
     def take(self, start: int) -> Window | None:
         """Remove and return the window: it is open again."""

@@ -9,14 +9,15 @@ import re
 
 OrderKey = tuple[int, int, str]
 
-#: Of an id that counts up: any of them fits into 64 bits. No exchange has longer ones.
+#: Numeric ids have up to so many digits, and are below this.
 MAX_ID_DIGITS = 19
+MAX_ID = 10**MAX_ID_DIGITS
 
 _MADE_ID = re.compile(r"([0-9]{1,19})-([0-9]{1,12})", re.ASCII)
 
 
 def is_number(trade_id: str) -> bool:
-    """Return whether the id is a plain decimal number of a length that ids have."""
+    """Return whether the id is a plain decimal number of up to 19 digits."""
     return len(trade_id) <= MAX_ID_DIGITS and trade_id.isascii() and trade_id.isdecimal()
 
 

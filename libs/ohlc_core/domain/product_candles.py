@@ -10,7 +10,7 @@ from decimal import localcontext
 from typing import NamedTuple
 
 from ohlc_core.domain.decimals import EXACT
-from ohlc_core.domain.ordering import is_number
+from ohlc_core.domain.ordering import MAX_ID, is_number
 from ohlc_core.domain.output import Output as Output  # noqa: PLC0414
 from ohlc_core.domain.output import Rejected as Rejected  # noqa: PLC0414
 from ohlc_core.domain.product_state import (
@@ -70,6 +70,7 @@ class ProductCandles:
             rules.id_bucket_us,
             sequential=sequential,
             highest=self._state.highest_id,
+            began_us=self._state.ids_began_us,
             store=store,
         )
         self._steps: Steps | None = None
@@ -98,23 +99,30 @@ class ProductCandles:
         """How many windows have trades and have not closed."""
         return self._windows.open
 
-    def on_columns(self, columns: Columns, not_after_us: int = _FAR) -> Output | None:
-        """Count trades that are plainly in order, at once.
+    def on_columns(
+        self, columns: Columns, not_after_us: int = _FAR, trusted_until_us: int = _FAR
+    ) -> Output | None:
+        """Count trades that are plainly in order, at once; see `on_trades`.
 
         Returns:
             None: they are not, nothing has changed, and `on_trades` has to look at each of them.
         """
         with localcontext(EXACT):
             trades = self._in_order(columns, not_after_us)
-        return None if trades is None else self._run(self._count(trades))
+        return None if trades is None else self._run(self._count(trades, trusted_until_us))
 
-    def on_trades(self, trades: Sequence[Trade], not_after_us: int = _FAR) -> Output:
+    def on_trades(
+        self, trades: Sequence[Trade], not_after_us: int = _FAR, trusted_until_us: int = _FAR
+    ) -> Output:
         """Count trades, in their order of arrival.
 
-        A trade later than not_after_us is rejected: a wrong time far ahead would close every
-        window and make all true trades late.
+        Args:
+            trades: of the product.
+            not_after_us: a later trade is rejected.
+            trusted_until_us: a later trade counts in its window, but moves event time only up to
+                here: one wrong time ahead would close windows whose trades are still to come.
         """
-        return self._run(self._take(trades, not_after_us))
+        return self._run(self._take(trades, not_after_us, trusted_until_us))
 
     def on_start(self, from_us: int) -> Output:
         """Note that a stream begins, with every trade at or after from_us to follow."""
@@ -182,6 +190,7 @@ class ProductCandles:
             and columns.times_ascend()
             and columns.last_us <= not_after_us
             and not self._windows.is_late(columns.first_us)
+            and columns.first_us >= self._state.ids_began_us
         ):
             return None
         dense = columns.dense
@@ -197,11 +206,22 @@ class ProductCandles:
             segments = columns.segments(spans, ascending_ids=ascending, sequential=self._sequential)
             if not columns.are_plainly_valid(segments):
                 return None
+            segments = [self._placed(segment) for segment in segments]
         except ArithmeticError:  # not a number, or out of any range
             return None
         return _InOrder(columns, dense, spans, segments)
 
-    def _count(self, trades: _InOrder) -> Steps:
+    def _placed(self, segment: Segment) -> Segment:
+        """Return the segment, its ids behind all that came before the exchange's began again."""
+        series = self._state.id_series
+        if not (series and self._sequential and is_number(segment.first_id)):
+            return segment
+        return segment._replace(
+            first_key=(MAX_ID + series, segment.first_key[0], ""),
+            last_key=(MAX_ID + series, segment.last_key[0], ""),
+        )
+
+    def _count(self, trades: _InOrder, trusted_until_us: int) -> Steps:
         columns, dense, spans, segments = trades
         for (begin, end, first_us, last_us), segment in zip(spans, segments, strict=True):
             self._windows.add(first_us, segment)
@@ -211,17 +231,17 @@ class ProductCandles:
             else:
                 self._seen.add_dense(dense[begin:end], first_us)
             self._note_last(last_us, by_id=self._seen.highest != highest)
-            yield from self._advance(last_us)
+            yield from self._advance(min(last_us, trusted_until_us))
 
-    def _take(self, trades: Sequence[Trade], not_after_us: int) -> Steps:
+    def _take(self, trades: Sequence[Trade], not_after_us: int, trusted_until_us: int) -> Steps:
         in_order = self._in_order(DecimalColumns(trades), not_after_us) if trades else None
         if in_order is not None:
-            yield from self._count(in_order)
+            yield from self._count(in_order, trusted_until_us)
             return
         for trade in trades:
-            yield from self._take_one(trade, not_after_us)
+            yield from self._take_one(trade, not_after_us, trusted_until_us)
 
-    def _take_one(self, trade: Trade, not_after_us: int) -> Steps:
+    def _take_one(self, trade: Trade, not_after_us: int, trusted_until_us: int) -> Steps:
         """Count a trade that may be anything: wrong, known, late or too late."""
         output = self._windows.output
         reason = reason_to_reject(trade)
@@ -231,7 +251,7 @@ class ProductCandles:
         if trade.timestamp_us > not_after_us:
             output.rejected.append(Rejected(trade, "too-early", "timestamp_us is in the future"))
             return
-        if self._seen.is_known(trade.trade_id):
+        if self._seen.is_known(trade.trade_id, trade.timestamp_us):
             output.duplicates += 1
             return
         self._go_on_after_replay()
@@ -241,6 +261,8 @@ class ProductCandles:
         segment = DecimalColumns((trade,)).segment(
             0, 1, ascending_ids=True, sequential=self._sequential
         )
+        if trade.timestamp_us >= self._state.ids_began_us:
+            segment = self._placed(segment)
         too_late = self._windows.add_by_interval(trade.timestamp_us, segment)
         if too_late:
             detail = f"later than LATE_RETENTION allows for {', '.join(too_late)}"
@@ -252,7 +274,7 @@ class ProductCandles:
         is_highest = self._seen.highest != highest
         if is_highest or not (self._sequential and is_number(trade.trade_id)):
             self._note_last(trade.timestamp_us, by_id=is_highest)
-        yield from self._advance(trade.timestamp_us)
+        yield from self._advance(min(trade.timestamp_us, trusted_until_us))
 
     def _note_last(self, timestamp_us: int, *, by_id: bool) -> None:
         """Note a trade that may be the last in the exchange's order: by its id, or by its time."""
@@ -264,9 +286,13 @@ class ProductCandles:
 
     def _begin(self, from_us: int) -> Steps:
         self._go_on_after_replay()
-        ended_from_us = self._state.coverage.start(from_us, self.watermark_us)
-        if ended_from_us is not None:
-            self._windows.correct_completeness(ended_from_us)
+        state = self._state
+        if self._seen.highest >= 0 and from_us > (state.last_trade_us or 0):
+            # The exchange may have begun its ids again; what comes lies behind all that was.
+            state.ids_began_us = from_us
+            state.id_series += 1
+            self._seen.begin_again(from_us)
+        self._windows.correct_completeness(*state.coverage.start(from_us, self.watermark_us))
         yield from ()
 
     def _miss(self, first_id: str | None, last_id: str | None) -> Steps:
@@ -283,10 +309,12 @@ class ProductCandles:
         ):
             from_us, to_us = self._seen.times_around(int(first_id), int(last_id))
             coverage.add(from_us, to_us)
-            windows.correct_completeness(from_us)
+            windows.correct_completeness(from_us, to_us)
             return
         forgotten = windows.forgotten_since_last_trade() if coverage.is_settled else []
-        from_us = NEVER if self._state.last_trade_us is None else self._state.last_trade_us
+        # Event time may not have followed the last trade: see `on_trades`.
+        last_us = self._state.last_trade_us
+        from_us = NEVER if last_us is None else min(last_us, self._state.watermark_us)
         coverage.open_gap(from_us, last_id)
         windows.correct_completeness(from_us)
         yield from ()

@@ -5,6 +5,8 @@ from decimal import Decimal
 import msgspec
 
 from ohlc_core.domain.coverage import Coverage
+from ohlc_core.domain.state import StateError, read_state
+from ohlc_core.domain.trade import TIME_LIMIT
 from ohlc_core.domain.window import Window
 
 NEVER = -(1 << 62)
@@ -51,7 +53,9 @@ class ProductState(msgspec.Struct):
         watermark_us: the greatest of event times and explicit watermarks.
         replayed_until_us: where the last replay ended: windows that end by then are closed, too.
         last_trade_us: event time of the last trade in the exchange's order.
-        highest_id: the greatest sequential trade id; -1 before the first.
+        highest_id: the greatest sequential trade id since ids began; -1 before the first.
+        ids_began_us: where the exchange's ids began again, with a ``start``.
+        id_series: how often they did; a later series stands behind an earlier one.
         removals: of how many removals of unread records the product knows.
         saves: how often this state was saved; differs between an outdated copy and the current one.
         coverage: where trades may be missing.
@@ -63,6 +67,8 @@ class ProductState(msgspec.Struct):
     replayed_until_us: int = NEVER
     last_trade_us: int | None = None
     highest_id: int = -1
+    ids_began_us: int = NEVER
+    id_series: int = 0
     removals: int = 0
     saves: int = 0
     coverage: Coverage = msgspec.field(default_factory=Coverage)
@@ -87,11 +93,12 @@ def read_product_state(value: bytes) -> ProductState:
 
     Raises:
         NewerStateError: this code does not know the state's version.
+        StateError: it is no state.
     """
     try:
-        state = _decode(value)
-    except msgspec.ValidationError:
-        _refuse_newer(_decode_version(value).version)
+        state = read_state(_decode_arranged, value, "product")
+    except StateError:
+        _refuse_newer(read_state(_decode_version, value, "product").version)
         raise
     _refuse_newer(state.version)
     return state
@@ -101,6 +108,18 @@ def write_product_state(state: ProductState) -> bytes:
     """Return the bytes of the state."""
     state.version = STATE_VERSION
     return _encode(state)
+
+
+def _decode_arranged(value: bytes) -> ProductState:
+    state = _decode(value)
+    state.coverage.arrange()
+    times = [state.watermark_us, state.replayed_until_us, state.ids_began_us]
+    for interval in state.intervals.values():
+        times += interval.open
+        times += () if interval.next_start is None else (interval.next_start,)
+    if any(each != NEVER and not 0 <= each < TIME_LIMIT for each in times):
+        raise ValueError("a time is none")
+    return state
 
 
 def _refuse_newer(version: int) -> None:

@@ -184,12 +184,10 @@ class ProductWindows:
 
     # --- correcting --------------------------------------------------------------------------
 
-    def correct_completeness(self, from_us: int) -> None:
-        """Emit again the closed candles from this time on whose completeness changed."""
+    def correct_completeness(self, from_us: int, until_us: int = FAR) -> None:
+        """Emit again the closed candles that meet the span and whose completeness changed."""
         for each in self._intervals:
-            for start in tuple(each.closed.starts):
-                if start + each.us <= from_us:
-                    continue
+            for start in each.closed.starts_between(from_us - each.us, until_us):
                 window = each.closed.get(start)
                 if window is not None and window.complete != self._is_whole(each, start):
                     self._emit(each, start, window)
@@ -203,9 +201,8 @@ class ProductWindows:
         spans = []
         for each in self._intervals:
             first = each.interval.window_start(last_us) + each.us
-            end = next((start for start in each.closed.starts if start >= first), None)
-            if end is None:
-                end = each.state.next_start or first
+            kept = each.closed.starts_between(first - 1, FAR)
+            end = kept[0] if kept else each.state.next_start or first
             if first < end:
                 spans.append((each, first, end))
         return spans

@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ohlc_core.domain.ordering import OrderKey, order_key
-from ohlc_core.domain.segment import TIME_LIMIT, Segment, Span
+from ohlc_core.domain.segment import Segment, Span
+from ohlc_core.domain.trade import EARLIEST_US, TIME_LIMIT
 
 Integers = npt.NDArray[np.int64]
 
@@ -88,7 +89,7 @@ class ScaledColumns:
     def are_plainly_valid(self, segments: Sequence[Segment]) -> bool:
         """Return whether every trade is acceptable. Needs ascending times, and their segments."""
         return (
-            self.first_us > 0
+            self.first_us >= EARLIEST_US
             and self.last_us < TIME_LIMIT
             and all(segment.low > 0 for segment in segments)
         )

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import msgspec
 
 from ohlc_core.domain.ordering import is_number
-from ohlc_core.domain.state import StateStore
+from ohlc_core.domain.state import StateStore, read_state
 
 _INDEX = "ids"
 _FAR = 1 << 61
@@ -20,10 +20,33 @@ _FAR = 1 << 61
 class _Bucket(msgspec.Struct):
     ranges: list[tuple[int, int]] = msgspec.field(default_factory=list)
     others: set[str] = msgspec.field(default_factory=set)
+    #: Of trades before the exchange's ids began again.
+    earlier: list[tuple[int, int]] = msgspec.field(default_factory=list)
 
     def holds(self, number: int) -> bool:
-        position = bisect_right(self.ranges, (number, 1 << 200)) - 1
+        position = self._position(number)
         return position >= 0 and number <= self.ranges[position][1]
+
+    def below(self, number: int) -> int | None:
+        """Return the greatest id below the number."""
+        position = self._position(number - 1)
+        return min(self.ranges[position][1], number - 1) if position >= 0 else None
+
+    def above(self, number: int) -> int | None:
+        """Return the smallest id above the number."""
+        position = self._position(number + 1)
+        if position >= 0 and self.ranges[position][1] > number:
+            return number + 1
+        return self.ranges[position + 1][0] if position + 1 < len(self.ranges) else None
+
+    def _position(self, number: int) -> int:
+        """Return the position of the last range that begins by the number."""
+        return bisect_right(self.ranges, (number, 1 << 200)) - 1
+
+    def begin_again(self) -> None:
+        """Take all sequential ids for those of before."""
+        self.earlier += self.ranges
+        self.ranges = []
 
     def add_range(self, low: int, high: int) -> None:
         ranges = self.ranges
@@ -52,29 +75,50 @@ class SeenIds:
     Args:
         bucket_us: the length of a bucket.
         sequential: whether the exchange's ids count up by trade.
-        highest: the greatest sequential id seen; -1 before the first.
+        highest: the greatest sequential id seen since ids began; -1 before the first.
+        began_us: where the exchange's ids began again; ids of trades before it are others.
         store: where buckets are kept.
     """
 
     def __init__(
-        self, bucket_us: int, *, sequential: bool, highest: int, store: StateStore
+        self, bucket_us: int, *, sequential: bool, highest: int, began_us: int, store: StateStore
     ) -> None:
         self.highest = highest
+        self._began_us = began_us
         self._store = store
         self._bucket_us = bucket_us
         self._sequential = sequential
         index = store.get(_INDEX)
-        self._starts: list[int] = [] if index is None else _read_index(index)
+        self._starts: list[int] = [] if index is None else read_state(_read_index, index, _INDEX)
         self._stored = set(self._starts)
         self._buckets: dict[int, _Bucket] = {}
         self._others: set[str] = set()
         self._changed: set[int] = set()
         self._index_changed = False
 
-    def is_known(self, trade_id: str) -> bool:
+    def begin_again(self, from_us: int) -> None:
+        """Note that the exchange's ids may begin again with the trades from this time on.
+
+        All ids known are of trades before it.
+        """
+        self._load_all()
+        self._began_us, self.highest = from_us, -1
+        for start, bucket in self._buckets.items():
+            if bucket.ranges:
+                bucket.begin_again()
+                self._changed.add(start)
+
+    def is_known(self, trade_id: str, timestamp_us: int) -> bool:
         """Return whether a trade of this id was counted before."""
         if self._sequential and is_number(trade_id):
             number = int(trade_id)
+            if timestamp_us < self._began_us:
+                self._load_all()
+                return any(
+                    low <= number <= high
+                    for bucket in self._buckets.values()
+                    for low, high in bucket.earlier
+                )
             if number > self.highest:
                 return False
             self._load_all()
@@ -119,6 +163,9 @@ class SeenIds:
             bucket.others.update(ids)
             self._others.update(ids)
             return
+        if timestamp_us < self._began_us:
+            bucket.earlier += [(number, number) for number in map(int, ids)]
+            return
         low, high = int(ids[0]), int(ids[-1])
         if high - low + 1 == len(ids):
             bucket.add_range(low, high)
@@ -134,14 +181,12 @@ class SeenIds:
         the end of that of the smallest one above ``last``.
         """
         self._load_all()
-        ranges = [
-            (low, high, start) for start, b in self._buckets.items() for low, high in b.ranges
-        ]
+        buckets = self._buckets.items()
         below = max(
-            ((min(high, first - 1), s) for low, high, s in ranges if low < first), default=None
+            ((id_, s) for s, b in buckets if (id_ := b.below(first)) is not None), default=None
         )
         above = min(
-            ((max(low, last + 1), s) for low, high, s in ranges if high > last), default=None
+            ((id_, s) for s, b in buckets if (id_ := b.above(last)) is not None), default=None
         )
         return (
             -_FAR if below is None else below[1],
@@ -190,8 +235,9 @@ class SeenIds:
         return bucket
 
     def _read(self, start: int) -> _Bucket:
-        value = self._store.get(f"{_INDEX}/{start}") if start in self._stored else None
-        return _Bucket() if value is None else _read_bucket(value)
+        name = f"{_INDEX}/{start}"
+        value = self._store.get(name) if start in self._stored else None
+        return _Bucket() if value is None else read_state(_read_bucket, value, name)
 
     def _load_all(self) -> None:
         if len(self._buckets) != len(self._starts):

@@ -12,10 +12,7 @@ from typing import NamedTuple, Protocol
 
 from ohlc_core.domain.decimals import LARGEST, MAX_EXPONENT, ZERO, finest_exponent
 from ohlc_core.domain.ordering import OrderKey, order_key
-from ohlc_core.domain.trade import Trade
-
-#: Event times are below it, microseconds.
-TIME_LIMIT = 1 << 53
+from ohlc_core.domain.trade import EARLIEST_US, TIME_LIMIT, Trade
 
 
 class Span(NamedTuple):
@@ -129,7 +126,7 @@ class DecimalColumns:
         exponents of their terms, and a sum of what is not negative bounds its terms.
         """
         return (
-            self.first_us > 0
+            self.first_us >= EARLIEST_US
             and self.last_us < TIME_LIMIT
             and min(self.quantities) >= 0
             and all(

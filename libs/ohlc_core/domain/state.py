@@ -1,6 +1,27 @@
 """Where a product's state lives between checkpoints: named values, whatever holds them."""
 
-from typing import Protocol
+from collections.abc import Callable
+from typing import Protocol, TypeVar
+
+import msgspec
+
+T = TypeVar("T")
+
+
+class StateError(ValueError):
+    """A value that should be state is none; the text says which, and where it differs."""
+
+
+def read_state(decode: Callable[[bytes], T], value: bytes, name: str) -> T:
+    """Return what ``decode`` makes of a value that was stored under the name.
+
+    Raises:
+        StateError: it is nothing that this code ever stored.
+    """
+    try:
+        return decode(value)
+    except (msgspec.MsgspecError, ValueError, ArithmeticError, RecursionError) as error:
+        raise StateError(f"{name[:100]}: {str(error)[:300]}") from None
 
 
 class StateStore(Protocol):

@@ -7,6 +7,10 @@ import msgspec
 
 from ohlc_core.domain.decimals import LARGEST, MAX_EXPONENT, finest_exponent
 
+#: Event times, microseconds, are from 2009 on, when the first exchange opened, and below a limit.
+EARLIEST_US = 1_230_768_000_000_000
+TIME_LIMIT = 1 << 53
+
 Side = Literal["buy", "sell", "unknown"]
 
 
@@ -63,6 +67,6 @@ def reason_to_reject(trade: Trade) -> str | None:
     # Bounding the product bounds the price, and shows in a sum of products as well.
     if finest < -MAX_EXPONENT or finest_exponent(price) + finest < -2 * MAX_EXPONENT:
         return "price or quantity has too many decimal places"
-    if not 0 < trade.timestamp_us < 1 << 53:
-        return "timestamp_us is not a time since the Unix epoch"
+    if not EARLIEST_US <= trade.timestamp_us < TIME_LIMIT:
+        return "timestamp_us is not a time since 2009"
     return None

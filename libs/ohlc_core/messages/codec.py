@@ -4,14 +4,19 @@ Written by hand where numbers occur, because no JSON library writes a small deci
 (``0.00000001``) in plain notation.
 """
 
+import re
+import time
 from functools import lru_cache
+from typing import TypeVar
 
 import msgspec
 
 from ohlc_core.domain.candle import Candle
 from ohlc_core.domain.decimals import canonical
 from ohlc_core.domain.ordering import is_number
+from ohlc_core.domain.trade import EARLIEST_US
 from ohlc_core.errors import MalformedMessageError
+from ohlc_core.messages.candle_record import CandleRecord, candle_of
 from ohlc_core.messages.dead_letters import encode_dead_letter
 from ohlc_core.messages.records import (
     DeadLetter,
@@ -22,12 +27,16 @@ from ohlc_core.messages.records import (
     WatermarkMessage,
 )
 from ohlc_core.messages.trades_record import (
-    UNREADABLE,
+    DECODE_ERRORS,
     TradesRecord,
+    check_id,
     encode_trades,
+    reason_of,
     split_trades,
     trades_of,
 )
+
+T = TypeVar("T")
 
 __all__ = (
     "MalformedMessageError",
@@ -43,8 +52,14 @@ __all__ = (
 #: A record of the ``trades`` topic, the columns of trades not read yet.
 TopicRecord = TradesRecord | StartMessage | WatermarkMessage | GapMessage
 _trades_topic: msgspec.json.Decoder[TopicRecord] = msgspec.json.Decoder(TopicRecord)
-_candle = msgspec.json.Decoder(Candle)
-_dead_letter = msgspec.json.Decoder(DeadLetter)
+# Of two kinds, so that a record has to say which of them it is.
+_ohlc_topics: msgspec.json.Decoder[CandleRecord | DeadLetter] = msgspec.json.Decoder(
+    CandleRecord | DeadLetter
+)
+#: What a record's key is made of: no colon in an exchange's name, no control characters.
+_EXCHANGE = re.compile(r"[A-Za-z0-9._-]{1,50}", re.ASCII)
+_PRODUCT = re.compile(r"[^\x00-\x1f\x7f-\x9f\u2028\u2029]{1,100}")
+_DAY_US = 86_400_000_000
 _encoder = msgspec.json.Encoder()
 
 
@@ -77,13 +92,17 @@ def decode_record(value: bytes) -> TopicRecord:
     Raises:
         MalformedMessageError: the value is not JSON or not one of the four records.
     """
-    record = split_trades(value)
-    if record is not None:
-        return record
-    try:
-        return _trades_topic.decode(value)
-    except UNREADABLE as error:
-        raise MalformedMessageError(str(error)) from None
+    record = split_trades(value) or _decoded(_trades_topic, value)
+    _check_name("exchange", _EXCHANGE, record.exchange)
+    _check_name("product_id", _PRODUCT, record.product_id)
+    if isinstance(record, StartMessage):
+        _check_time("from_us", record.from_us)
+    elif isinstance(record, WatermarkMessage):
+        _check_time("watermark_us", record.watermark_us)
+    elif isinstance(record, GapMessage):
+        check_id("first_missing_id", record.first_missing_id)
+        check_id("last_missing_id", record.last_missing_id)
+    return record
 
 
 def decode_trades_topic(value: bytes) -> TradesTopicMessage:
@@ -121,10 +140,10 @@ def decode_candle(value: bytes) -> Candle:
     Raises:
         MalformedMessageError: the value is not JSON or not a candle.
     """
-    try:
-        return _candle.decode(value)
-    except UNREADABLE as error:
-        raise MalformedMessageError(str(error)) from None
+    record = _decoded(_ohlc_topics, value)
+    if isinstance(record, CandleRecord):
+        return candle_of(record)
+    raise MalformedMessageError("it is a dead letter; expected a candle")
 
 
 def decode_dead_letter(value: bytes) -> DeadLetter:
@@ -133,7 +152,24 @@ def decode_dead_letter(value: bytes) -> DeadLetter:
     Raises:
         MalformedMessageError: the value is not JSON or not a dead letter.
     """
+    record = _decoded(_ohlc_topics, value)
+    if isinstance(record, DeadLetter):
+        return record
+    raise MalformedMessageError("it is a candle; expected a dead letter")
+
+
+def _decoded(decoder: msgspec.json.Decoder[T], value: bytes) -> T:
     try:
-        return _dead_letter.decode(value)
-    except UNREADABLE as error:
-        raise MalformedMessageError(str(error)) from None
+        return decoder.decode(value)
+    except DECODE_ERRORS as error:
+        raise MalformedMessageError(reason_of(error)) from None
+
+
+def _check_name(field: str, pattern: re.Pattern[str], text: str) -> None:
+    if pattern.fullmatch(text) is None:
+        raise MalformedMessageError(f"{field} was {text[:40]!r}, which names none")
+
+
+def _check_time(field: str, us: int) -> None:
+    if not EARLIEST_US <= us <= time.time_ns() // 1_000 + _DAY_US:
+        raise MalformedMessageError(f"{field} was {us}; expected a time from 2009 to a day ahead")

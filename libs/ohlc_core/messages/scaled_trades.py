@@ -19,8 +19,9 @@ from ohlc_core.domain.scaled_columns import (
     Scaled,
     ScaledColumns,
 )
+from ohlc_core.errors import MalformedMessageError
 from ohlc_core.messages.equal_widths import read_equal_widths
-from ohlc_core.messages.trades_record import UNREADABLE, TradesRecord
+from ohlc_core.messages.trades_record import DECODE_ERRORS, TradesRecord, ids_of
 
 #: Below it, starting up the column operations costs more than they save.
 _MIN_TRADES = 16
@@ -33,7 +34,6 @@ _DIGITS = b"0123456789"
 _TO_ZEROS = bytes.maketrans(_DIGITS, b"0" * 10)
 
 _decode_floats = msgspec.json.Decoder(list[float]).decode
-_decode_ids = msgspec.json.Decoder(list[str]).decode
 _decode_times = msgspec.json.Decoder(list[int]).decode
 
 
@@ -86,7 +86,7 @@ def _unequal_numbers(text: bytes, count: int) -> Scaled | None:
             return None
     try:
         doubles = np.fromiter(_decode_floats(text), np.float64, count)
-    except (*UNREADABLE, ValueError):
+    except DECODE_ERRORS:
         return None
     scaled = np.rint(doubles * 10.0**decimals)
     if scaled.max() >= LARGEST_SCALED:
@@ -111,7 +111,7 @@ def _times(text: bytes, count: int) -> Integers | None:
         return table.values
     try:
         times = np.array(_decode_times(text), np.int64)
-    except (*UNREADABLE, OverflowError):
+    except DECODE_ERRORS:
         return None
     return times if len(times) == count else None
 
@@ -124,8 +124,8 @@ def _ids(text: bytes, count: int) -> range | list[str] | None:
         if last - first == count - 1 and bool((table.values[1:] > table.values[:-1]).all()):
             return range(first, last + 1)
     try:
-        ids = _decode_ids(text)
-    except UNREADABLE:
+        ids = ids_of(text)
+    except MalformedMessageError:
         return None
     return ids if len(ids) == count and all(ids) else None
 

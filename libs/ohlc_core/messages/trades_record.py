@@ -4,6 +4,7 @@ Numbers of one column are exact, in plain notation, and have the same number of 
 most that any of them needs. So the same trades give the same bytes, however a source wrote them.
 """
 
+import string
 from collections.abc import Sequence
 from decimal import Decimal
 from itertools import pairwise
@@ -12,7 +13,7 @@ from typing import Any, Literal
 import msgspec
 
 from ohlc_core.domain.decimals import canonical
-from ohlc_core.domain.trade import Side, Trade
+from ohlc_core.domain.trade import TIME_LIMIT, Side, Trade
 from ohlc_core.errors import MalformedMessageError
 
 Source = Literal["websocket", "rest", "file", "sql"]
@@ -20,11 +21,15 @@ Source = Literal["websocket", "rest", "file", "sql"]
 SIDE_LETTERS: dict[Side, str] = {"buy": "b", "sell": "s", "unknown": "-"}
 _SIDES: dict[str, Side] = {letter: side for side, letter in SIDE_LETTERS.items()}
 
-#: What reading JSON that may be anything raises; msgspec passes on what Python refuses.
-UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
-
 _encode = msgspec.json.Encoder().encode
 _decode_ids = msgspec.json.Decoder(list[str]).decode
+_ID_CHARACTERS = (string.ascii_letters + string.digits + ".:-").encode()
+_NUMBER_COLUMN = b"0123456789.,-[ \t\r\n]"
+_MAX_NUMBER_CHARACTERS = 200
+
+#: What decoding raises on bad input; everything else is a defect of ours.
+DECODE_ERRORS = (msgspec.MsgspecError, ValueError, ArithmeticError, RecursionError)
+_MAX_REASON = 300
 _decode_numbers = msgspec.json.Decoder(list[Decimal]).decode
 _decode_times = msgspec.json.Decoder(list[int]).decode
 
@@ -88,7 +93,7 @@ def split_trades(value: bytes) -> TradesRecord | None:
         return None
     try:
         head = _decode_head(value[: value.find(_NAMES[0])] + b"}")
-    except UNREADABLE:
+    except DECODE_ERRORS:
         return None
     raw_ids, raw_prices, raw_quantities, raw_times = map(
         msgspec.Raw, (ids, prices, quantities, times)
@@ -143,7 +148,7 @@ def trades_of(record: TradesRecord) -> list[Trade]:
     Raises:
         MalformedMessageError: the columns are not of one length, or hold what they may not.
     """
-    ids = _column("trade_ids", _decode_ids, record.trade_ids)
+    ids = ids_of(bytes(record.trade_ids))
     prices = _numbers("prices", record.prices)
     quantities = _numbers("quantities", record.quantities)
     times = _column("timestamps_us", _decode_times, record.timestamps_us)
@@ -156,6 +161,8 @@ def trades_of(record: TradesRecord) -> list[Trade]:
         )
     if not sides:
         raise MalformedMessageError("the record holds no trade")
+    if not -TIME_LIMIT < min(times) <= max(times) < 2 * TIME_LIMIT:
+        raise MalformedMessageError("timestamps_us holds what is no time at all")
     try:
         taken = [_SIDES[letter] for letter in sides]
     except KeyError as error:
@@ -163,15 +170,52 @@ def trades_of(record: TradesRecord) -> list[Trade]:
     return list(map(Trade, ids, prices, quantities, taken, times))
 
 
+def ids_of(text: bytes) -> list[str]:
+    """Return a column of ids.
+
+    Raises:
+        MalformedMessageError: it is no list of texts, or one of them holds more than ASCII letters,
+            digits, dots, colons and hyphens.
+    """
+    ids: list[str] = _column("trade_ids", _decode_ids, text)
+    other = "".join(ids).encode(errors="replace").translate(None, _ID_CHARACTERS)
+    if other:
+        for each in ids:
+            check_id("trade_ids", each)
+    return ids
+
+
+def check_id(name: str, trade_id: str) -> None:
+    """Check what an id is written in.
+
+    Raises:
+        MalformedMessageError: it is no id that this product takes.
+    """
+    if trade_id.encode(errors="replace").translate(None, _ID_CHARACTERS):
+        raise MalformedMessageError(
+            f"{name} holds {trade_id[:40]!r}; expected ASCII letters, digits, dots, colons, hyphens"
+        )
+
+
+def reason_of(error: BaseException) -> str:
+    """Return an error's text in one line, bounded: it may quote what was read."""
+    return " ".join(str(error)[: 2 * _MAX_REASON].split())[:_MAX_REASON] or type(error).__name__
+
+
 def _numbers(name: str, raw: msgspec.Raw) -> list[Decimal]:
-    if b'"' in bytes(raw):
+    text = bytes(raw)
+    if b'"' in text:
         raise MalformedMessageError(f"{name} holds a string; expected JSON numbers")
-    values: list[Decimal] = _column(name, _decode_numbers, raw)
+    if text.translate(None, _NUMBER_COLUMN):
+        raise MalformedMessageError(f"{name} holds no plain numbers; expected digits and a point")
+    values: list[Decimal] = _column(name, _decode_numbers, text)
+    if len(text) > _MAX_NUMBER_CHARACTERS * (len(values) + 1):
+        raise MalformedMessageError(f"{name} holds a number of more digits than any has")
     return values
 
 
-def _column(name: str, decode: Any, raw: msgspec.Raw) -> Any:  # noqa: ANN401 - any column
+def _column(name: str, decode: Any, text: bytes) -> Any:  # noqa: ANN401 - any column
     try:
-        return decode(raw)
-    except UNREADABLE as error:
-        raise MalformedMessageError(f"{name}: {error}") from None
+        return decode(text)
+    except DECODE_ERRORS as error:
+        raise MalformedMessageError(f"{name}: {reason_of(error)}") from None

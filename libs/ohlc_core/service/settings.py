@@ -25,6 +25,8 @@ S = TypeVar("S", bound=BaseSettings)
 ENV_FILE = ".env"
 #: Where Docker Compose and Swarm mount secrets: a file per setting, of the setting's name.
 SECRETS_FOLDER = Path("/run/secrets")
+#: A wrong value is shown up to so many characters.
+_MAX_SHOWN = 1_000
 _LOOKS_LIKE = 0.85
 
 
@@ -59,13 +61,22 @@ def _problem(settings: type[BaseSettings], error: Mapping[str, Any]) -> str:
     name = str(error["loc"][0]) if error["loc"] else ""
     field = settings.model_fields.get(name)
     if field is None:
-        return str(error["msg"]).removeprefix("Value error, ")
+        return _shortened(str(error["msg"]).removeprefix("Value error, "))
     allowed = f"; allowed: {field.description}" if field.description else ""
     if error["type"] == "missing":
         return f"{name.upper()} is not set{allowed}"
-    given = "" if _is_secret(field) else f" was {str(error.get('input'))!r}"
-    why = str(error["msg"]).removeprefix("Value error, ")
+    given = "" if _is_secret(field) else f" was {_shortened(str(error.get('input')))!r}"
+    why = _shortened(str(error["msg"]).removeprefix("Value error, "))
     return f"{name.upper()}{given} ({why}){allowed}"
+
+
+def _is_text(name: str) -> bool:
+    given = (os.environ.get(each, "") for each in (name, name.upper()))
+    return all(each.isascii() or each == each.encode(errors="replace").decode() for each in given)
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}..."
 
 
 def load(
@@ -104,6 +115,11 @@ def load(
             ) from None
         why = str(error).removeprefix("error parsing CLI: ")
         raise SettingsError(f"{clean(why)}; --help lists the settings") from None
+    except UnicodeEncodeError as error:
+        # What is no UTF-8 in the environment or an option, Python shows as halves of pairs.
+        names = [name.upper() for name in settings.model_fields if not _is_text(name)]
+        where = ", ".join(names) or clean(_shortened(str(error.object)))
+        raise SettingsError(f"{where} is no UTF-8 text; correct it") from None
     else:
         remember_secrets(loaded)
         return loaded

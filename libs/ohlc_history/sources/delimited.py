@@ -93,17 +93,21 @@ def _parsed(text: bytes, layout: Layout) -> pl.DataFrame:
     # One column more than there should be shows rows that are too long.
     schema = {f"c{place}": pl.String for place in range(layout.width + 1)}
     quote = '"' if b'"' in text else None
-    frame = pl.read_csv(
-        io.BytesIO(text),
-        has_header=False,
-        schema=schema,
-        separator=layout.delimiter,
-        quote_char=quote,
-        truncate_ragged_lines=True,
-        missing_columns="insert",
-        encoding="utf8-lossy",
-        raise_if_empty=False,
-    )
+    try:
+        frame = pl.read_csv(
+            io.BytesIO(text),
+            has_header=False,
+            schema=schema,
+            separator=layout.delimiter,
+            quote_char=quote,
+            truncate_ragged_lines=True,
+            missing_columns="insert",
+            encoding="utf8-lossy",
+            raise_if_empty=False,
+        )
+    except pl.exceptions.PolarsError as error:
+        why = " ".join(str(error)[:600].split())[:200]
+        raise SourceError(f"holds lines that cannot be told apart ({why}); correct it") from None
     if b" " in text or b"\r" in text:
         frame = frame.with_columns(pl.all().str.strip_chars())
     is_blank = frame.select(pl.all_horizontal(pl.all().is_null() | (pl.all() == ""))).to_series()

@@ -176,9 +176,10 @@ def _kinds(row: Sequence[str]) -> str:
 def _positional(
     part: str, rows: Sequence[Sequence[str]], delimiter: str, header_lines: int
 ) -> Layout | None:
-    kinds = [_kinds(row) for row in rows if any(row)]
+    filled = [row for row in rows if any(row)]
+    kinds = [_kinds(row) for row in filled]
     for name, pattern, columns in _POSITIONAL:
-        matching = [row for row, kind in zip(rows, kinds, strict=False) if _fits(kind, pattern)]
+        matching = [row for row, kind in zip(filled, kinds, strict=True) if _fits(kind, pattern)]
         # A damaged line among good ones is rejected later; it does not hide the layout.
         if not matching or 2 * len(matching) < len(kinds):
             continue

@@ -303,7 +303,8 @@ def test_incomplete_candles_reach_the_store_whose_rule_decides() -> None:
         (b"\xff\xfe", "malformed"),
         (b"{}", "malformed"),
         (b'{"type":"candle"}', "malformed"),
-        (encode_candle(candle()).replace(b'"open":84098.4', b'"open":"NaN"'), "invalid"),
+        (encode_candle(candle()).replace(b'"open":84098.4', b'"open":"NaN"'), "malformed"),
+        (encode_candle(candle()).replace(b'"open":84098.4', b'"open":0'), "invalid"),
         (encode_candle(candle()).replace(b'"1m"', b'"7m"'), "invalid"),
     ],
 )

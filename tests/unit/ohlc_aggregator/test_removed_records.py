@@ -8,12 +8,14 @@ class Partition:
     """A partition, the state beside it, and one product that survives restarts with its state."""
 
     def __init__(self) -> None:
-        self.low, self.high = 0, 1_000
+        self.low, self.high, self.topic_id = 0, 1_000, "one"
         self.state, self.store = MemoryStore(), MemoryStore()
         self.restart(-1)
 
     def restart(self, committed: int, metadata: str = "") -> int | None:
-        self.removed = RemovedRecords("trades", lambda _partition: Bounds(self.low, self.high))
+        self.removed = RemovedRecords(
+            "trades", lambda _partition: Bounds(self.low, self.high), self.topic_id
+        )
         self.product = ProductCandles(KEY, rules(), self.store, sequential=True)
         return self.removed.assigned(0, committed, metadata, Bounds(self.low, self.high))
 
@@ -99,3 +101,27 @@ def test_a_new_product_of_a_partition_without_its_beginning_begins_in_a_gap() ->
     partition.low = 30
     partition.restart(-1)
     assert not partition.notices(30, begins=True)
+
+
+def test_topic_made_again_with_as_many_records_is_a_removal() -> None:
+    partition = Partition()
+    partition.notices(0)
+    partition.checkpoint()
+    partition.topic_id = "another"
+    assert partition.restart(1) is None
+    assert partition.notices(1)
+    assert not partition.notices(2)
+    (found,) = partition.removed.report()
+    assert "was made again" in found["message"]
+    partition.product.save()
+    assert partition.restart(3) is None
+    assert not partition.notices(3)
+
+
+def test_broker_without_topic_ids_says_nothing_of_a_topic_made_again() -> None:
+    partition = Partition()
+    partition.notices(0)
+    partition.checkpoint()
+    partition.topic_id = ""
+    partition.restart(1)
+    assert not partition.notices(1)

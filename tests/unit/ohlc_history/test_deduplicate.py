@@ -35,6 +35,21 @@ class TestByCountedIds:
         order = TradeOrder(by_id=True)
         assert taken(order, "1", table(("1", 20), ("2", 19))) == ["1", "2"]
 
+    @pytest.mark.parametrize("parts", [1, 2])
+    def test_ids_that_begin_again_are_no_repeats(self, parts: int) -> None:
+        order = TradeOrder(by_id=True)
+        before, behind = ("500", 10_000_000), ("1", 20_000_000)
+        if parts == 2:
+            order.take("before", table(before))
+        last = table(behind) if parts == 2 else table(before, behind)
+        with pytest.raises(DisorderError, match=r"trade id 1 at 20000000 us .* began again"):
+            order.take("last", last)
+
+    def test_ids_that_begin_again_behind_an_interruption_are_no_repeats(self) -> None:
+        order = TradeOrder(by_id=True, after=Position("500", 10_000_000))
+        with pytest.raises(DisorderError, match="began again"):
+            order.take("1", table(("1", 20_000_000)))
+
     def test_ids_are_numbers_not_text(self) -> None:
         order = TradeOrder(by_id=True)
         assert taken(order, "1", counted(9, 10)) == ["9", "10"]
