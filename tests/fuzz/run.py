@@ -106,7 +106,7 @@ def _with_atheris(name: str, seconds: float, corpus: Path) -> None:
     atheris.Setup(
         [
             sys.argv[0],
-            f"-max_total_time={int(seconds)}",
+            f"-max_total_time={max(1, int(seconds))}",
             f"-max_len={_LONGEST}",
             "-print_final_stats=1",
             "-rss_limit_mb=2048",

@@ -13,6 +13,8 @@ from pathlib import Path
 from ohlc_core.errors import PipelineError
 
 _POM = Path(__file__).resolve().parents[1] / "kafka" / "pom.xml"
+#: Of each jar, as sha512sum writes it: `sha512sum *.jar` in a folder that is known to be good.
+_CHECKSUMS = _POM.with_name("jars.sha512")
 _DOWNLOAD_SECONDS = 600
 
 
@@ -45,7 +47,7 @@ def ensure_jars() -> Path:
     Safe to call from several processes at once; the folder appears whole or not at all.
 
     Raises:
-        KafkaJarsError: Maven is missing or failed.
+        KafkaJarsError: Maven is missing or failed, or what it got is not what was pinned.
     """
     folder = jars_folder()
     if folder.is_dir():
@@ -95,4 +97,24 @@ def _download(folder: Path) -> None:
             lines = (done.stdout + done.stderr).strip().splitlines()
             reason = next((line for line in lines if "ERROR" in line), "no reason given")
             raise KafkaJarsError(f"mvn could not get Kafka's jars: {reason}")
+        check_jars(jars)
         jars.rename(folder)
+
+
+def check_jars(folder: Path) -> None:
+    """Check that the folder holds the jars that were pinned, and nothing else.
+
+    Raises:
+        KafkaJarsError: one is missing, more than wanted, or not the one that was pinned.
+    """
+    lines = _CHECKSUMS.read_text().splitlines()
+    wanted = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
+    found = {path.name: hashlib.sha512(path.read_bytes()).hexdigest() for path in folder.iterdir()}
+    wrong = sorted(
+        name for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name)
+    )
+    if wrong:
+        raise KafkaJarsError(
+            f"Kafka's jars are not those of {_CHECKSUMS.name}: {', '.join(wrong[:5])}; where the "
+            "versions in pom.xml were changed on purpose, renew it (docs/supply-chain.md)"
+        )
