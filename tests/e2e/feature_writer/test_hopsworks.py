@@ -246,7 +246,7 @@ def test_group_with_another_schema_is_refused(stub: HopsworksStub, writer: Start
     )
     process = writer()
     assert process.wait(30) == 1
-    assert "choose another FEATURE_GROUP_VERSION" in process.log_lines()[-1]
+    assert "choose another version (FEATURE_GROUP_VERSION" in process.log_lines()[-1]
 
 
 DEFINITIONS = """
