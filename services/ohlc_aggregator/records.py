@@ -156,18 +156,33 @@ class RecordReader:
         return product.on_gap(record.first_missing_id, record.last_missing_id)
 
     def _trades(self, product: ProductCandles, record: TradesRecord) -> Output:
-        now_us = self._now_us()
-        limit, trusted = now_us + self._max_ahead_us, now_us + TRUSTED_AHEAD_US
+        limit = self._now_us() + self._max_ahead_us
         columns = scaled_columns(record)
-        output = None if columns is None else product.on_columns(columns, limit, trusted)
+        output = None
+        if columns is not None:
+            trusted = self._trusted_us(product.key, columns.first_us, limit)
+            output = product.on_columns(columns, limit, trusted)
         if columns is not None and output is not None:
             first_us, last_us = columns.first_us, columns.last_us
         else:
             trades = trades_of(record)
-            output = product.on_trades(trades, limit, trusted)
             first_us, last_us = trades[0].timestamp_us, trades[-1].timestamp_us
+            output = product.on_trades(
+                trades, limit, self._trusted_us(product.key, first_us, limit)
+            )
         self._note_trades(product.key, len(record.sides), first_us, min(last_us, limit))
         return output
+
+    def _trusted_us(self, key: ProductKey, first_us: int, limit_us: int) -> int:
+        """Return up to where a record's trades move event time.
+
+        One record ahead of this machine's clock may be an error. A second one that goes on from
+        it is a market whose clock is ahead.
+        """
+        trusted_us = limit_us - self._max_ahead_us + TRUSTED_AHEAD_US
+        last_us = self._counts.product(key).last_trade_us
+        goes_on = last_us > trusted_us and first_us >= last_us - TRUSTED_AHEAD_US
+        return limit_us if goes_on else trusted_us
 
     def _note_trades(self, key: ProductKey, count: int, first_us: int, last_us: int) -> None:
         self._counts.trades += count
