@@ -4,11 +4,13 @@ import os
 import signal
 import subprocess
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from support.processes import script_path
+from support.wait import wait_until
 
 pytestmark = pytest.mark.service
 
@@ -20,8 +22,8 @@ _SCRIPTS = (
     "exchange-simulator",
     "local-stack",
 )
-# From when Python itself is up to where all modules are loaded.
-_DELAYS = (0.15, 0.4, 0.8)
+# From when the script's first lines have run to where all modules are loaded.
+_DELAYS = (0.0, 0.25, 0.65)
 
 
 @pytest.mark.parametrize("script", _SCRIPTS)
@@ -43,9 +45,25 @@ def test_sigterm_at_start_exits_0(script: str, tmp_path: Path) -> None:
             stderr=subprocess.PIPE,
             text=True,
         )
+        wait_until(partial(_handles_sigterm, process), 30, f"{script} to begin", every=0.005)
         time.sleep(delay)
         ended = process.poll()
         process.send_signal(signal.SIGINT if delay == _DELAYS[1] else signal.SIGTERM)
         _, shown = process.communicate(timeout=60)
         assert ended is not None or process.returncode == 0, (delay, shown)
         assert "Traceback" not in shown
+
+
+def _handles_sigterm(process: subprocess.Popen[str]) -> bool:
+    """Return whether the process has a handler of its own, or has ended.
+
+    Before, Python itself is still starting, which nothing of ours can change.
+    """
+    if process.poll() is not None:
+        return True
+    try:
+        status = Path(f"/proc/{process.pid}/status").read_text()
+    except OSError:
+        return True
+    caught = next(line.split()[1] for line in status.splitlines() if line.startswith("SigCgt"))
+    return bool(int(caught, 16) >> (signal.SIGTERM - 1) & 1)
