@@ -182,18 +182,18 @@ def test_a_watermark_far_ahead_is_worked_off_in_parts_that_survive_a_kill(
     def count(least: int) -> list[Candle]:
         return wait_until(
             lambda: found if len(found := candles(broker, names)) >= least else None,
-            60,
+            120,
             f"{least} candles",
             every=0.5,
         )
 
     settings = {"OHLC_INTERVALS": "1s", "EMPTY_CANDLES": "fill"}
     first = aggregator.start(**settings)
-    count(20_000)
+    count(10_000)
     first.kill()
-    before = count(20_000)
+    before = count(10_000)
     second = aggregator.start(**settings)
-    after = count(len(before) + 20_000)
+    after = count(len(before) + 10_000)
     assert second.stop() == 0
     starts = [candle.window_start_ms for candle in after]
     again = len(starts) - len(set(starts))
