@@ -49,17 +49,22 @@ class ConnectionErrors:
         self._text = ""
 
     def __call__(self, error: KafkaError) -> None:
-        """Note the error, unless it only says that all brokers are down."""
-        if error.code() != KafkaError._ALL_BROKERS_DOWN and "Disconnected: SSL" not in self._text:  # noqa: SLF001
-            self._text = _AFTER.sub("", error.str())
+        """Note the error; one that says nothing of the cause replaces none that does."""
+        if error.code() == KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001
+            return
+        text = _AFTER.sub("", error.str())
+        if _remedy(text) or not _remedy(self._text):
+            self._text = text
 
     @property
     def advice(self) -> str:
         """What was wrong and the remedy; "" where nothing is known beyond an absent broker."""
-        for text, remedy in _REMEDIES:
-            if text in self._text:
-                return f"{self._text}; {remedy}"
-        return ""
+        remedy = _remedy(self._text)
+        return f"{self._text}; {remedy}" if remedy else ""
+
+
+def _remedy(reported: str) -> str:
+    return next((remedy for text, remedy in _REMEDIES if text in reported), "")
 
 
 def unreachable_brokers(settings: KafkaSettings) -> list[str]:
