@@ -158,11 +158,12 @@ def assert_equal_features(live: Path, back: Path) -> None:
     try:
         rows = {path: stored_features(engine, group.table) for path, engine in engines.items()}
         # A row's joint inputs may not have come yet when time stopped.
+        newest: dict[tuple[str, str], int] = {}
+        for _, product, interval, end in rows[live]:
+            newest[product, interval] = max(end, newest.get((product, interval), 0))
+        # The third product may not have traded at all.
         until = {
-            interval: min(
-                max(key[3] for key in rows[live] if key[1:3] == (product, interval))
-                for product in PRODUCTS
-            )
+            interval: min(end for key, end in newest.items() if key[1] == interval)
             for interval in group.intervals
         }
         whole = {key: row for key, row in rows[live].items() if key[3] <= until[key[2]]}
