@@ -5,7 +5,7 @@ stored after it. So repetition, order, crashes and the number of writers do not 
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -36,6 +36,8 @@ from ohlc_features.sql.stored_candles import (
 
 _PRODUCTS_AT_ONCE = 500
 _ROWS_AT_ONCE = 5_000
+#: Windows of one product that are read at once.
+_WINDOWS_AT_ONCE = 10_000
 
 
 class FeatureRowsStore:
@@ -283,22 +285,27 @@ class _Windows:
 
     def of(
         self, spans: Mapping[str, Sequence[Span]]
-    ) -> "list[tuple[list[tuple[str, Places]], dict[str, CandleTable]]]":
-        """Return the existing rows in the spans, with the candles of their inputs."""
+    ) -> "Iterator[tuple[list[tuple[str, Places]], dict[str, CandleTable]]]":
+        """Yield the existing rows in the spans, with the candles of their inputs."""
         if not spans:
-            return []
+            return
         newest_ms = max(each[-1].to_ms for each in spans.values()) - 1
-        recent: dict[str, Sequence[Span]] = {}
-        older: dict[str, Sequence[Span]] = {}
+        step = length_ms(self._scope.interval)
+        recent: dict[str, list[Span]] = {}
+        older: list[tuple[str, list[Span]]] = []
         for product, each in spans.items():
-            is_recent = self._is_recent(each[0].from_ms, newest_ms)
-            (recent if is_recent else older)[product] = each
-        found = []
-        if recent:
-            found.append(self._gather(recent, self._from_recent))
-        for product, each in older.items():
-            found.append(self._gather({product: each}, self._from_database))
-        return [each for each in found if each[0]]
+            for piece in _pieces(each, step * _WINDOWS_AT_ONCE):
+                if self._is_recent(piece[0].from_ms, newest_ms):
+                    recent.setdefault(product, []).extend(piece)
+                else:
+                    older.append((product, piece))
+        found = self._gather(recent, self._from_recent) if recent else None
+        if found and found[0]:
+            yield found
+        for product, piece in older:
+            found = self._gather({product: piece}, self._from_database)
+            if found[0]:
+                yield found
 
     def _is_recent(self, from_ms: int, newest_ms: int) -> bool:
         """Return whether all inputs of a row are among the newest candles, once these are held."""
@@ -345,6 +352,24 @@ class _Windows:
 
     def _reader(self, interval: str) -> ReadCandles:
         return self._store.reader(self._scope._replace(interval=interval))
+
+
+def _pieces(spans: Sequence[Span], length: int) -> Iterator[list[Span]]:
+    """Yield spans in groups that cover at most ``length`` ms each, from first to last.
+
+    A product's rows may be years apart, and all windows between the first and the last of a group
+    take memory.
+    """
+    group: list[Span] = []
+    for span in spans:
+        for begin in range(span.from_ms, span.to_ms, length):
+            part = Span(begin, min(begin + length, span.to_ms))
+            if group and part.to_ms - group[0].from_ms > length:
+                yield group
+                group = []
+            group.append(part)
+    if group:
+        yield group
 
 
 def _nullable(numbers: "np.ndarray[Any, np.dtype[np.float64]]") -> list[float | None]:

@@ -1,6 +1,7 @@
 """Feature groups in a local store: read, served, joined, trained on, built and refused."""
 
 import time
+import tracemalloc
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -303,3 +304,28 @@ def test_row_check_finds_changed_missing_and_extra_rows(url: str, file: Path) ->
 
     assert {each.what for each in found.shown} >= {"is missing", "differs"}
     assert found.differences == 20 - found.rows
+
+
+def test_rows_years_apart_take_no_memory_between_them(url: str, tmp_path: Path) -> None:
+    file = tmp_path / "joint.py"
+    file.write_text(
+        "from ohlc_features.define import FeatureGroup, ta\n"
+        "group = FeatureGroup('probe', intervals=['1s'])\n"
+        "@group.feature(window=3, btc=('1s', 5, 'BTC/USD'))\n"
+        "def joint(c, btc):\n"
+        "    return ta.mean(c.close) - ta.mean(btc.close)\n",
+        "utf-8",
+    )
+    years = 6 * 365 * 86_400
+    batch = [candle(window, product_id="ETH/USD", interval="1s") for window in range(10)]
+    batch += [candle(years + window, interval="1s") for window in range(10)]
+    batch += [candle(years + 5, product_id="ETH/USD", interval="1s")]
+    tracemalloc.start()
+    try:
+        _write(url, file, batch)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+    assert peak < 100_000_000
+    assert _is_whole(url, load_definitions(file))
