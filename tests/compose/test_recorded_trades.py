@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from ohlc_features.schema import FeatureRow
 from support.compose import ComposeError, ComposeStack, Simulator, StartStack, wait_until_equal
 from support.recorded import RECORDED_MARKET, Official, as_official
 from support.wait import wait_until
@@ -121,17 +122,27 @@ def test_producer_reaches_broker_and_exchange_but_no_store(stack: ComposeStack) 
 def test_backfill_profile_brings_the_same_rows_back_while_live_runs(
     stack: ComposeStack, official: Official
 ) -> None:
-    live = [row for row in stack.rows() if row.candle_interval == "1m"]
+    live = _until_last_trade(stack.rows())
     tomorrow = int(datetime(2025, 11, 11, tzinfo=UTC).timestamp() * 1_000)
     stack.forget_rows_before(tomorrow)
-    assert stack.rows() == []
+    assert _until_last_trade(stack.rows()) == []
 
     stack.compose("--profile", "backfill", "up", "-d", "--no-build", "--no-recreate")
 
     wait_until(
-        lambda: [row for row in stack.rows() if row.candle_interval == "1m"] == live,
+        lambda: _until_last_trade(stack.rows()) == live,
         180,
         f"{len(live)} rows as they were",
         every=0.5,
     )
     stack.wait_healthy("trade-producer", "ohlc-aggregator", "feature-writer")
+
+
+def _until_last_trade(rows: list[FeatureRow]) -> list[FeatureRow]:
+    """Return the minutes up to the last traded one; live goes on to store empty ones after it."""
+    traded = [row.window_start for row in rows if row.candle_interval == "1m" and row.trade_count]
+    return [
+        row._replace(origin="", stored_at=0)
+        for row in rows
+        if row.candle_interval == "1m" and row.window_start <= max(traded, default=0)
+    ]
