@@ -301,4 +301,4 @@ def test_wrong_setting_is_one_line_and_exit_code_two(processes: Processes) -> No
     assert producer.wait(30.0) == 2
     (line,) = producer.log().splitlines()
     assert "START_FROM was 'yesterday'" in line
-    assert "last, window, now" in line
+    assert "last (where the topic ends), window" in line
