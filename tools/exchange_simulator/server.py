@@ -63,7 +63,7 @@ class SimulatorServer:
         """Listen, and let the market run, while the context lasts.
 
         Raises:
-            FatalError: the port cannot be had.
+            FatalError: the port cannot be opened.
         """
         runner = web.AppRunner(self._application(), access_log=None, shutdown_timeout=0.5)
         await runner.setup()

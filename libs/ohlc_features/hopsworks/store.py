@@ -142,7 +142,7 @@ class HopsworksStore:
         """Return what reads the candles' history within this login.
 
         Raises:
-            StoreUnavailableError: the backend can not be reached at the moment.
+            StoreUnavailableError: the backend cannot be reached at the moment.
             StoreRejectedError: there is no such feature group yet.
         """
         from ohlc_features.hopsworks.reader import HopsworksSource

@@ -10,7 +10,7 @@ from local_stack.brokers import LocalBroker
 from ohlc_core.messages.topics import TopicNames
 from support.kafka import OwnBroker, read_topic
 from support.processes import Processes
-from support.simulator import start_simulator
+from support.simulator import Simulator, start_simulator
 from support.wait import wait_until
 
 pytestmark = pytest.mark.service
@@ -22,6 +22,17 @@ def create(broker: LocalBroker, topic: str, config: dict[str, str]) -> None:
         future.result(30)
 
 
+def _settings(simulator: Simulator, broker: LocalBroker, topics: TopicNames) -> dict[str, str]:
+    return {
+        "EXCHANGE_WS_URL": simulator.ws_url,
+        "EXCHANGE_REST_URL": simulator.rest_url,
+        "KAFKA_BROKER_ADDRESS": broker.address,
+        "RUN_ID": topics.run_id,
+        "PRODUCT_IDS": "BTC/USD",
+        "REST_INTERVAL_SECONDS": "0.02",
+    }
+
+
 def test_record_too_large_for_the_broker_ends_the_producer_naming_the_setting(
     broker: LocalBroker, unique_topics: TopicNames, processes: Processes
 ) -> None:
@@ -31,14 +42,7 @@ def test_record_too_large_for_the_broker_ends_the_producer_naming_the_setting(
     ) as simulator:
         producer = processes(
             "trade-producer",
-            {
-                "EXCHANGE_WS_URL": simulator.ws_url,
-                "EXCHANGE_REST_URL": simulator.rest_url,
-                "KAFKA_BROKER_ADDRESS": broker.address,
-                "RUN_ID": unique_topics.run_id,
-                "PRODUCT_IDS": "BTC/USD",
-                "REST_INTERVAL_SECONDS": "0.02",
-            },
+            _settings(simulator, broker, unique_topics),
         )
         assert producer.wait(30.0) == 1, producer.log()
     (line,) = [line for line in producer.log().splitlines() if "ERROR" in line]
@@ -54,14 +58,7 @@ def test_producer_stops_in_time_while_the_broker_stands_still(
     ) as simulator:
         producer = processes(
             "trade-producer",
-            {
-                "EXCHANGE_WS_URL": simulator.ws_url,
-                "EXCHANGE_REST_URL": simulator.rest_url,
-                "KAFKA_BROKER_ADDRESS": broker.address,
-                "RUN_ID": unique_topics.run_id,
-                "PRODUCT_IDS": "BTC/USD",
-                "REST_INTERVAL_SECONDS": "0.02",
-            },
+            _settings(simulator, broker, unique_topics),
         )
         simulator.control.wait_subscribed("BTC/USD")
         topic = unique_topics.trades
