@@ -78,7 +78,9 @@ def _generated(
         # Making history took a while, by which the clock would be late for ever.
         start_ns = wall_ns()
         market.make_history(start_ns)
-    return market, SimulatedClock(start_ns, settings.speed, monotonic_ns, ceiling_ns=wall_ns)
+    return market, SimulatedClock(
+        start_ns, settings.speed, monotonic_ns, ceiling_ns=wall_ns, paused=_is_held(settings)
+    )
 
 
 def _played(
@@ -99,7 +101,14 @@ def _played(
     if settings.simulator_history_trades:
         market.make_history(None, settings.simulator_history_trades)
         start_ns = market.last_time_ns
-    return market, SimulatedClock(start_ns, settings.speed, monotonic_ns)
+    return market, SimulatedClock(
+        start_ns, settings.speed, monotonic_ns, paused=_is_held(settings)
+    )
+
+
+def _is_held(settings: SimulatorSettings) -> bool:
+    # Held from its making: a clock paused later has run on for as long as the rest took to make.
+    return settings.simulator_hold != "none"
 
 
 def _market(settings: SimulatorSettings, listings: list[Listing]) -> Market:

@@ -63,8 +63,6 @@ class Feed:
         self._hold = hold
         self._next_heartbeat = 0.0
         self._next_ping = 0.0
-        if hold != "none":
-            clock.pause()
 
     @property
     def is_held(self) -> bool:

@@ -40,6 +40,7 @@ _REMEDIES = (
 )
 _AFTER = re.compile(r" \(after \d+ms in state.*\)$")
 _PROBE_SECONDS = 2.0
+_PROBES = 5
 
 
 class ConnectionErrors:
@@ -69,11 +70,16 @@ def _remedy(reported: str) -> str:
 
 def unreachable_brokers(settings: KafkaSettings) -> list[str]:
     """Return the addresses that the brokers advertise and that cannot be connected to."""
-    # A client of its own: one that has learnt the addresses asks only there.
-    admin = AdminClient(connection_config(settings) | {"log_level": 0})
-    try:
-        brokers = admin.list_topics(timeout=_PROBE_SECONDS).brokers.values()
-    except KafkaException:
+    for _ in range(_PROBES):
+        # A new client each time: one that has learnt the addresses asks only there, and it may
+        # learn them before its first question is sent.
+        admin = AdminClient(connection_config(settings) | {"log_level": 0})
+        try:
+            brokers = admin.list_topics(timeout=_PROBE_SECONDS).brokers.values()
+        except KafkaException:
+            continue
+        break
+    else:
         return []
     return [f"{each.host}:{each.port}" for each in brokers if not _connects(each.host, each.port)]
 

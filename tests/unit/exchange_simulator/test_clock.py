@@ -64,3 +64,13 @@ def test_driven_clock_moves_only_by_jumps_and_never_back() -> None:
     clock.run_at(1)
     real.ns += 4
     assert clock.now_ns() == 304
+
+
+def test_clock_made_paused_stands_at_its_start_until_resumed() -> None:
+    real = Real()
+    clock = SimulatedClock(500, 10, real, paused=True)
+    real.ns += 7
+    assert clock.now_ns() == 500
+    clock.resume()
+    real.ns += 2
+    assert clock.now_ns() == 520

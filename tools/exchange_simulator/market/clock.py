@@ -14,6 +14,7 @@ class SimulatedClock:
         monotonic_ns: real nanoseconds from any fixed moment.
         ceiling_ns: a time the clock never passes (the real time, for a generated market), or
             None.
+        paused: whether it stands at ``start_ns`` until `resume`.
     """
 
     def __init__(
@@ -22,13 +23,15 @@ class SimulatedClock:
         speed: float,
         monotonic_ns: Callable[[], int],
         ceiling_ns: Callable[[], int] | None = None,
+        *,
+        paused: bool = False,
     ) -> None:
         self._base_ns = start_ns
         self._speed = speed
         self._monotonic_ns = monotonic_ns
         self._ceiling_ns = ceiling_ns
         self._since = monotonic_ns()
-        self._running = True
+        self._running = not paused
         self.start_ns = start_ns
 
     @property
