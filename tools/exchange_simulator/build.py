@@ -101,9 +101,7 @@ def _played(
     if settings.simulator_history_trades:
         market.make_history(None, settings.simulator_history_trades)
         start_ns = market.last_time_ns
-    return market, SimulatedClock(
-        start_ns, settings.speed, monotonic_ns, paused=_is_held(settings)
-    )
+    return market, SimulatedClock(start_ns, settings.speed, monotonic_ns, paused=_is_held(settings))
 
 
 def _is_held(settings: SimulatorSettings) -> bool:
