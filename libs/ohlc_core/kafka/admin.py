@@ -14,6 +14,16 @@ from ohlc_core.messages.topics import TopicNames
 from ohlc_core.service.setting_groups import KafkaSettings
 
 _REQUEST_TIMEOUT = 2.0
+#: Of a broker that starts or hands over its controller; the client's own ``retriable`` is true
+#: for errors of transactions alone.
+_PASSING = {
+    KafkaError._TIMED_OUT,  # noqa: SLF001 - its public name
+    KafkaError._TRANSPORT,  # noqa: SLF001
+    KafkaError.REQUEST_TIMED_OUT,
+    KafkaError.NOT_CONTROLLER,
+    KafkaError.BROKER_NOT_AVAILABLE,
+    KafkaError.LEADER_NOT_AVAILABLE,
+}
 
 
 def wait_for_broker(settings: KafkaSettings, stop: threading.Event | None = None) -> AdminClient:
@@ -103,7 +113,7 @@ def ensure_topics(
                     "correct its advertised.listeners, or make that address reachable"
                 ) from None
             # A broker that is just starting answers, but cannot create topics yet.
-            if not error.args[0].retriable() and error.args[0].code() != KafkaError._TIMED_OUT:  # noqa: SLF001
+            if error.args[0].code() not in _PASSING:
                 raise
             if time.monotonic() > deadline:
                 raise BrokerUnavailableError(

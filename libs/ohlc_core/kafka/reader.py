@@ -20,6 +20,8 @@ from ohlc_core.service.setting_groups import KafkaSettings
 _RETRY_SECONDS = 0.2
 _POLL_SECONDS = 0.2
 _AT_ONCE = 1_000
+#: The client's own ``retriable`` is true for errors of transactions alone.
+_PASSING = {KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE}
 
 
 class Bounds(NamedTuple):
@@ -80,8 +82,19 @@ class TopicReader:
         """Return every partition's bounds from one request, or None where there is no topic.
 
         Raises:
-            KafkaException: the broker did not answer.
+            KafkaException: the broker did not answer, or not with all bounds in time.
         """
+        deadline = time.monotonic() + timeout_seconds
+        while True:
+            try:
+                return self._ask_bounds(timeout_seconds)
+            except KafkaException as error:
+                # A partition has no leader yet right after its topic was created.
+                if error.args[0].code() not in _PASSING or time.monotonic() > deadline:
+                    raise
+            self._wait(_RETRY_SECONDS)
+
+    def _ask_bounds(self, timeout_seconds: float) -> dict[int, Bounds] | None:
         found = self._consumer.list_topics(self.topic, timeout=timeout_seconds).topics[self.topic]
         if found.error is not None:
             if found.error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
@@ -182,7 +195,7 @@ class TopicReader:
             return True
         is_end = error.code() == KafkaError._PARTITION_EOF  # noqa: SLF001 - its public name
         # A broker that restarts, or moves a partition, is read again by the client itself.
-        if is_end or error.retriable() or error.code() < 0:
+        if is_end or error.code() in _PASSING or error.code() < 0:
             return False
         raise TopicUnreadableError(f"topic {self.topic} could not be read: {error.str()}")
 
