@@ -150,17 +150,17 @@ def test_prometheus_scrapes_the_services_and_every_dashboard_query_has_data(
     )
     prometheus.start()
     try:
-        client = httpx.Client(base_url=f"http://{address}/api/v1", trust_env=False)
-        expressions = _dashboard_expressions()
-        deadline = time.monotonic() + 40
-        while (lacking := _without_data(client, expressions)) and time.monotonic() < deadline:
-            time.sleep(0.5)
-        assert not lacking, lacking
-        assert _firing(client) == set()
-        live.services["trade-producer"].pause()
-        wait_until(lambda: "ServiceStalled" in _firing(client), 30, "ServiceStalled fires")
-        live.services["trade-producer"].resume()
-        wait_until(lambda: not _firing(client), 30, "every alert is resolved")
+        with httpx.Client(base_url=f"http://{address}/api/v1", trust_env=False) as client:
+            expressions = _dashboard_expressions()
+            deadline = time.monotonic() + 40
+            while (lacking := _without_data(client, expressions)) and time.monotonic() < deadline:
+                time.sleep(0.5)
+            assert not lacking, lacking
+            assert _firing(client) == set()
+            live.services["trade-producer"].pause()
+            wait_until(lambda: "ServiceStalled" in _firing(client), 30, "ServiceStalled fires")
+            live.services["trade-producer"].resume()
+            wait_until(lambda: not _firing(client), 30, "every alert is resolved")
     finally:
         prometheus.kill()
 

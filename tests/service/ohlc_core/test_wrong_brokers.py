@@ -66,5 +66,6 @@ def test_advertised_address_that_cannot_be_reached_is_named(
     )
     with kafka.kafka_broker(tmp_path / "kafka", free_port(), "test") as odd:
         odd.start()
+        settings = _settings(odd, kafka_startup_timeout_seconds=60)
         with pytest.raises(BrokerUnavailableError, match=f"advertises {nowhere}, which cannot be"):
-            ensure_topics(_settings(odd), unique_topics, [unique_topics.trades])
+            ensure_topics(settings, unique_topics, [unique_topics.trades])
