@@ -79,7 +79,7 @@ PYTEST = PYTEST_ADDOPTS="$$PYTEST_ADDOPTS $$ARGS" $(BIN)/python -m pytest -q
 
 .PHONY: test
 test: lint types hopsworks-client ## all tests this machine can run, saying what it skipped and why
-	@$(PYTEST)
+	@$(PYTEST) -n "$${TEST_PROCESSES:-2}" --dist loadfile
 
 .PHONY: test-fast
 test-fast: $(VENV)/.dev ## the tests that need no broker
