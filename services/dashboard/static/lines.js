@@ -41,6 +41,16 @@ export class FeatureLines {
     this.load();
   }
 
+  /** Show one feature more, or no longer; at once, so that a quick second click builds on it. */
+  toggle(group, name) {
+    const shown = group === this.group ? this.names : [];
+    const names = shown.includes(name) ? shown.filter((each) => each !== name) : [...shown, name];
+    this.choose(names.length ? group : "", names);
+    const at = state.selected;
+    go(productHash(at.exchange, at.product, at.interval) + this.hash());
+    draw();
+  }
+
   get step() { return intervalMs(JSON.parse(this.chart.selected ?? "{}").interval ?? ""); }
 
   hash(group = this.group, names = this.names) {
@@ -165,16 +175,13 @@ export class FeatureLines {
 /** Which group, and which of its features. */
 export function Picker({ lines }) {
   if (lines.groups.length === 0) return null;
-  const at = state.selected;
-  const show = (group, names) => go(productHash(at.exchange, at.product, at.interval) + lines.hash(group, names));
   const group = lines.groups.find((each) => each.table === lines.group);
   return html`<details class="picker"><summary>features${lines.names.length ? `: ${lines.names.length}` : ""}</summary><div class="menu">
     ${lines.groups.map((each) => html`<fieldset key=${each.table}><legend>${each.table}</legend>
       ${each.features.map((feature) => {
         const mine = each === group;
         const on = mine && lines.names.includes(feature.name);
-        const next = on ? lines.names.filter((name) => name !== feature.name) : [...(mine ? lines.names : []), feature.name];
         return html`<label key=${feature.name} title=${feature.about}><input type="checkbox" checked=${on}
-          onChange=${() => show(each.table, next)} /> ${feature.name} <small>${feature.unit}</small></label>`;
+          onChange=${() => lines.toggle(each.table, feature.name)} /> ${feature.name} <small>${feature.unit}</small></label>`;
       })}</fieldset>`)}</div></details>`;
 }
