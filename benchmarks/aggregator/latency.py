@@ -5,7 +5,7 @@
 Trades are produced at an even rate with the present as their event time. A candle's latency runs
 from producing the first trade whose time is at or past the window's end and grace to receiving the
 candle in another consumer (read_committed). Windows of the warm-up are left out; the worst one is
-told with its second, because one pause delays the candles of every product that close in it.
+printed with its second, because one pause delays the candles of every product that close in it.
 """
 
 import argparse
@@ -51,7 +51,7 @@ class Receiver(threading.Thread):
         self._consumer.subscribe([topic])
 
     def run(self) -> None:
-        """Receive until told to end."""
+        """Receive until asked to end."""
         while not self.done.is_set():
             message = self._consumer.poll(0.1)
             if message is not None and message.error() is None:
@@ -116,10 +116,10 @@ def measure(guarantee: str, commit: str, arguments: argparse.Namespace) -> None:
             receiver.done.set()
             receiver.join()
             process.terminate()
-    tell(guarantee, commit, closing, receiver.arrived, arguments.warm_up)
+    report(guarantee, commit, closing, receiver.arrived, arguments.warm_up)
 
 
-def tell(
+def report(
     guarantee: str,
     commit: str,
     closing: dict[tuple[str, int], float],

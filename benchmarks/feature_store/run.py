@@ -39,7 +39,7 @@ def timed(name: str, rows: int, path: str, answer: Connection) -> None:
 
 
 def newest_row_latencies(path: str, stop: Connection, answer: Connection) -> None:
-    """Read one product's newest row again and again until told to stop; send the milliseconds."""
+    """Read one product's newest row again and again until asked to stop; send the milliseconds."""
     latencies: list[float] = []
     with FeatureReader.open(f"sqlite:///{path}") as reader:
         while not stop.poll():

@@ -60,7 +60,7 @@ def delete_run(settings: KafkaSettings, topics: TopicNames, patience_seconds: fl
 def stop_readers_and_delete_run(
     settings: KafkaSettings, topics: TopicNames, stop: threading.Event
 ) -> None:
-    """Tell the run's aggregator and writer that it is over, then delete it.
+    """Announce to the run's aggregator and writer that it is over, then delete it.
 
     Where one of them does not leave within a minute, the topics are kept, with a warning.
     """

@@ -92,7 +92,7 @@ def verify(settings: VerifySettings, runtime: Runtime) -> None:
     console.print(f"{report.trades:,} trades recomputed", highlight=False)
     differing_rows = verify_features(settings)
     if not report.is_equal:
-        raise FatalError("candles differ; the tables above tell which")
+        raise FatalError("candles differ; the tables above list them")
     if differing_rows:
         raise FatalError(f"{differing_rows:,} feature rows differ, see above")
     logger.info("all candles are equal")

@@ -229,8 +229,8 @@ class ExchangeAdapter(ABC):
             `page_state`).
         snapshot_on_subscribe: whether a subscription is answered with the latest trades, which
             often closes the gap of a short disconnection without REST.
-        tells_time: whether its frames tell the exchange's own time.
-        tells_unknown_products: whether a subscription to an unknown product is refused, rather
+        provides_server_time: whether its frames hold the exchange's own time.
+        rejects_unknown_products: whether a subscription to an unknown product is refused, rather
             than acknowledged and then silent.
         rest_interval_seconds: the spacing of REST calls that stays within the public limit.
         silence_seconds: no frame of any kind for this long means a dead connection.
@@ -245,8 +245,8 @@ class ExchangeAdapter(ABC):
     history_reach: HistoryReach | None = None
     cursor_params: Sequence[str] = ()
     snapshot_on_subscribe: bool
-    tells_time: bool
-    tells_unknown_products: bool
+    provides_server_time: bool
+    rejects_unknown_products: bool
     rest_interval_seconds: float
     silence_seconds: float
     max_connection_age_seconds: float | None = None
@@ -304,7 +304,7 @@ class ExchangeAdapter(ABC):
         """Return a cheap request whose response fails `check` when the product is unknown."""
 
     def exchange_time_us(self, fetch: Fetch) -> int | None:
-        """Ask history's server for the exchange's time; None where it does not tell."""
+        """Ask history's server for the exchange's time; None where it gives none."""
         return None
 
     def rate_limit_key(self, request: Request) -> str:

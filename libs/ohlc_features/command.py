@@ -179,7 +179,7 @@ def _table(frame: pl.DataFrame, rows: int) -> str:
         .drop("exchange", "candle_interval", "first_trade_id", "last_trade_id", strict=False)
     )
     width = shutil.get_terminal_size((200, 24)).columns
-    # The least telling columns go first where the terminal is narrow.
+    # The least useful columns go first where the terminal is narrow.
     left_out = [each for each in _DISPENSABLE if each in shown.columns]
     while (text := _drawn(shown, width)) and len(text.split("\n", 1)[0]) > width and left_out:
         shown = shown.drop(left_out.pop(0))

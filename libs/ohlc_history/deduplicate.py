@@ -1,7 +1,7 @@
 """The exchange's order, each trade once: what may follow what, over files, pages and restarts.
 
 Where ids count up by trade, they decide. Elsewhere time does, and the ids at the newest time
-tell which of its trades are already there. Parts (files, pages) may repeat trades of earlier
+say which of its trades are already there. Parts (files, pages) may repeat trades of earlier
 parts; inside one part a step backwards means that the source is not sorted, and going on would
 lose trades.
 """

@@ -38,7 +38,7 @@ def main() -> None:
 
 
 def run(settings: WriterSettings, runtime: Runtime) -> None:
-    """Open the store, join the group, and write until told to stop.
+    """Open the store, join the group, and write until asked to stop.
 
     Raises:
         SettingsError: FEATURE_DEFINITIONS cannot be used.
@@ -126,7 +126,7 @@ def _open_patiently(
     definitions: list[DefinedGroup],
     watch: FeatureWatch,
 ) -> FeatureStore | None:
-    """Return the open store, or None when told to stop before it could be opened."""
+    """Return the open store, or None when asked to stop before it could be opened."""
     deadline = time.monotonic() + settings.feature_store_startup_timeout_seconds
     while not runtime.stop.is_set():
         try:

@@ -83,6 +83,6 @@ def set_lag(partition: int, records: int | None) -> None:
 
 
 def forget_lag(partition: int) -> None:
-    """Stop telling the lag of a partition that another member reads now."""
+    """Stop reporting the lag of a partition that another member reads now."""
     with contextlib.suppress(KeyError):
         LAG.remove(str(partition))

@@ -3,7 +3,7 @@
 quixstreams commits a checkpoint in this order: sinks are flushed, changelog and outputs are
 produced, offsets are committed, local state is written. `ProductCache` registers as a sink, so
 its `flush` writes the products' state first: state, outputs and offsets belong to one checkpoint.
-No documented promise of quixstreams, hence its pinned version and the crash tests.
+quixstreams does not document this; so its version is pinned, and crash tests cover it.
 """
 
 import time

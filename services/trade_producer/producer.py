@@ -87,7 +87,7 @@ class LiveProducer:
         self._encoder = RecordEncoder(writer, metrics)
         self._notices = Notices()
         self._suspects = Suspects({each: adapter.symbol(each) for each in settings.product_ids})
-        self._clock = ExchangeClock(provides_server_time=adapter.tells_time)
+        self._clock = ExchangeClock(provides_server_time=adapter.provides_server_time)
         self._planner = StartPlanner(settings, adapter, self._clock, self._fetch)
         self._flows = make_flows(settings, adapter)
         self._window_ends = make_window_ends(settings)
@@ -113,7 +113,7 @@ class LiveProducer:
         """
         try:
             self._feed.tick(time.monotonic())
-            if not self._adapter.tells_unknown_products:
+            if not self._adapter.rejects_unknown_products:
                 self._gap_filler.check(self._settings.product_ids)
             self._tails = read_tails()
             while not self._stop.is_set():
@@ -242,7 +242,7 @@ class LiveProducer:
     def _unknown_product(self, flow: ProductFlow, reason: str) -> None:
         """End where the setting is wrong; go on where the product was known before."""
         # An acknowledgement proves nothing where the exchange acknowledges any name.
-        was_accepted = self._adapter.tells_unknown_products and flow.has_been_subscribed
+        was_accepted = self._adapter.rejects_unknown_products and flow.has_been_subscribed
         if not (was_accepted or flow.known_us or flow.key in self._tails):
             self._refuse(flow.key.product_id, reason)
         flow.refused(reason, time.monotonic())

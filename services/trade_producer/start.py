@@ -130,7 +130,7 @@ class StartPlanner:
 
     def _exchange_now_us(self, now: float, heard_us: int) -> int | None:
         """Return the exchange's time, or None while its frames may still report it."""
-        if self._adapter.tells_time:
+        if self._adapter.provides_server_time:
             reported_us = self._clock.certain_us(heard_us)
             if reported_us is not None:
                 return reported_us

@@ -137,7 +137,7 @@ def test_unknown_product_is_refused_where_the_adapter_says_so(
 ) -> None:
     with pytest.raises(UnknownProductError):
         fetch(adapter.product_check("NOSUCH/USD"))
-    if adapter.tells_unknown_products:
+    if adapter.rejects_unknown_products:
         with Client(adapter, simulator, "NOSUCH/USD") as client:
             rejected = next(e for e in client.events() if isinstance(e, SubscriptionRejected))
             assert rejected.is_unknown_product
@@ -256,8 +256,8 @@ def test_official_candles_are_those_of_the_trades(
 def test_exchange_s_time_is_its_own(
     adapter: ExchangeAdapter, simulator: Simulator, fetch: RestFetcher
 ) -> None:
-    told = adapter.exchange_time_us(fetch)
-    assert told is None or abs(told - START_US) < 60_000_000
+    shown = adapter.exchange_time_us(fetch)
+    assert shown is None or abs(shown - START_US) < 60_000_000
 
 
 def test_connection_that_ends_is_noticed(

@@ -113,7 +113,7 @@ def expected_candles(records: list[Keyed]) -> dict[str, list[bytes]]:
 
 
 class Feed:
-    """Produces the market's records from a thread, until told to end."""
+    """Produces the market's records from a thread, until asked to end."""
 
     def __init__(self, broker: LocalBroker, topic: str, market: HurtfulMarket) -> None:
         self._broker = broker
@@ -141,7 +141,7 @@ class Feed:
     def _run(self) -> None:
         try:
             produce(self._broker.address, self._topic, self._paced())
-        except BaseException as error:  # told by `end`
+        except BaseException as error:  # raised by `end`
             self._failure = error
 
     def _paced(self) -> Iterator[Keyed]:

@@ -10,7 +10,7 @@ from support.wait import wait_until
 
 
 def group_lag(address: str, group: str, topic: str) -> int | None:
-    """Return how many offsets of ``topic`` the group has not committed; None: not to be had now.
+    """Return how many offsets of ``topic`` the group has not committed; None: not known now.
 
     A broker that has just started may not have found the group's coordinator yet.
     """

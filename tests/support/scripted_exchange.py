@@ -1,4 +1,4 @@
-"""An exchange that says exactly what a test tells it to, in Kraken's words.
+"""An exchange that says exactly what a test asks it to, in Kraken's words.
 
 It acknowledges subscriptions, answers pings, sends what `ScriptedExchange.send` is given, and
 its REST history holds what the test put into `history`.

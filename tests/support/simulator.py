@@ -130,7 +130,7 @@ class _Thread:
     def _run(self) -> None:
         try:
             asyncio.run(self._serve())
-        except BaseException as error:  # told to whoever waits in start()
+        except BaseException as error:  # raised by start()
             self._failure = error
             self._ready.set()
 
@@ -149,7 +149,7 @@ class Simulator:
 
     Attributes:
         ws_url, rest_url: for EXCHANGE_WS_URL and EXCHANGE_REST_URL.
-        control: orders faults, moves time, tells the truth.
+        control: orders faults, moves time, knows the truth.
         script: the process, when it is one.
     """
 

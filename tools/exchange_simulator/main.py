@@ -13,7 +13,7 @@ _ALLOWED_SILENCE_SECONDS = 5.0
 
 
 def run(settings: SimulatorSettings, runtime: Runtime) -> None:
-    """Serve until told to stop."""
+    """Serve until asked to stop."""
     asyncio.run(_serve(settings, build_server(settings), runtime))
 
 

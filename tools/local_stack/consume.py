@@ -44,7 +44,7 @@ def consume(
                 sys.stdout.writelines(f"{printable(line)}\n" for line in lines)
             sys.stdout.flush()
     except BrokenPipeError:
-        # The reader of the pipe has enough (`| head`); keep Python from telling it at exit.
+        # The reader of the pipe has enough (`| head`); keep Python from reporting it at exit.
         sys.stdout = None
     finally:
         reader.close()

@@ -49,11 +49,11 @@ def settings_classes() -> list[type[EnvSettings]]:
 def env_example(kept: str = "") -> str:
     """Return the file's text; ``kept`` is what stands in it by hand."""
     sections = [_HEAD]
-    told: set[str] = set()
+    shown: set[str] = set()
     for settings in settings_classes():
         own = [name for name in settings.__annotations__ if name in settings.model_fields]
-        new = [name for name in own if name not in told]
-        told.update(new)
+        new = [name for name in own if name not in shown]
+        shown.update(new)
         if new:
             lines = [f"# --- {title(settings)}"]
             for name in new:

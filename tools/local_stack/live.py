@@ -1,4 +1,4 @@
-"""``local-stack demo``, ``run`` and ``debug``: the pipeline until it is told to stop."""
+"""``local-stack demo``, ``run`` and ``debug``: the pipeline until it is stopped."""
 
 import sys
 import time

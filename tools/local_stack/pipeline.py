@@ -31,7 +31,7 @@ class Pipeline:
     Use it in `running`, which stops it in order.
 
     Args:
-        say: told in one line what happens.
+        say: called with one line about what happens.
     """
 
     def __init__(

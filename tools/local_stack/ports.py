@@ -7,8 +7,8 @@ import socket
 # otherwise be given that very port for its own end, and keep the server from coming back.
 _LOWEST, _HIGHEST = 20_000, 32_000
 
-# Whoever was told a port may not listen on it yet, so this process tells each only once.
-_told: set[int] = set()
+# Whoever asked for a port may not listen on it yet, so this process gives each only once.
+_given: set[int] = set()
 
 
 def is_free(port: int, host: str = "127.0.0.1") -> bool:
@@ -33,7 +33,7 @@ def free_port() -> int:
     numbers = random.SystemRandom()
     for _ in range(1_000):
         port = numbers.randrange(_LOWEST, _HIGHEST)
-        if port not in _told and is_free(port):
-            _told.add(port)
+        if port not in _given and is_free(port):
+            _given.add(port)
             return port
     raise RuntimeError(f"no free port between {_LOWEST} and {_HIGHEST} on 127.0.0.1")

@@ -22,10 +22,10 @@ _CAUGHT_UP_SECONDS = 3.0
 
 
 class View(Protocol):
-    """Where a run tells what happens."""
+    """Where a run reports what happens."""
 
     def say(self, text: str) -> None:
-        """Tell something once."""
+        """Report something once."""
 
     def candles(self, candles: Sequence[Candle]) -> None:
         """Show candles that closed."""

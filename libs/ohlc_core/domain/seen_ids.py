@@ -127,7 +127,7 @@ class SeenIds:
         return trade_id in self._others
 
     def are_new_and_ascending(self, ids: Sequence[str]) -> bool:
-        """Tell, cheaply, that sequential ids ascend beyond all known ones."""
+        """Return, cheaply, whether sequential ids ascend beyond all known ones."""
         if not self._sequential:
             return False
         low, high = ids[0], ids[-1]

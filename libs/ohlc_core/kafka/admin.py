@@ -56,7 +56,7 @@ def wait_for_broker(settings: KafkaSettings, stop: threading.Event | None = None
         else:
             return admin
         if stop is not None and stop.is_set():
-            raise StoppedError("told to stop while waiting for the broker")
+            raise StoppedError("stopped while waiting for the broker")
 
 
 def broker_answers(settings: KafkaSettings) -> bool:

@@ -44,7 +44,7 @@ _PROBES = 5
 
 
 class ConnectionErrors:
-    """The latest telling error of a client's connections; give it as ``error_cb``."""
+    """The latest useful error of a client's connections; give it as ``error_cb``."""
 
     def __init__(self) -> None:
         self._text = ""

@@ -1,6 +1,6 @@
-"""The end of a backfill run, told to its aggregator and writer by a topic that appears.
+"""The end of a backfill run, announced to its aggregator and writer by a topic that appears.
 
-In containers nothing else could stop them: they run until they are told to.
+In containers nothing else could stop them: they run until they are asked to.
 """
 
 import contextlib

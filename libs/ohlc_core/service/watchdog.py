@@ -32,7 +32,7 @@ class Watchdog:
 
     Args:
         health: the parts, and after how long a silence each of them counts as hanging.
-        stop: set once the service was told to stop; it must do so within `_STOP_SECONDS`.
+        stop: set once the service was asked to stop; it must do so within `_STOP_SECONDS`.
         monotonic: seconds from any fixed moment, never going back.
         end: ends the process with this line.
     """
@@ -71,7 +71,7 @@ class Watchdog:
         if self._stop.is_set():
             self._stopping_seconds += seconds
             if self._stopping_seconds > _STOP_SECONDS:
-                self._end(f"told to stop, and not done after {_STOP_SECONDS:g} s: ending")
+                self._end(f"asked to stop, and not done after {_STOP_SECONDS:g} s: ending")
             return
         hangs = self._health.hangs()
         self._hanging_seconds = self._hanging_seconds + seconds if hangs else 0.0

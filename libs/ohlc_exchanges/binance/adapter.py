@@ -119,8 +119,8 @@ class Binance(ExchangeAdapter):
     trade_ids = "dense"
     cursor_params = ("fromId", "startTime")
     snapshot_on_subscribe = False
-    tells_time = False
-    tells_unknown_products = False
+    provides_server_time = False
+    rejects_unknown_products = False
     # historicalTrades weighs 25 of 6000 a minute: 240 calls a minute, and some to spare.
     rest_interval_seconds = 0.3
     # Every ping is answered, and pings go out each second.

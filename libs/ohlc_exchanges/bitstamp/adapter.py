@@ -97,8 +97,8 @@ class Bitstamp(ExchangeAdapter):
     trade_ids = "shared"
     history_reach = HistoryReach(86_400 * _S, "the last day of trades")
     snapshot_on_subscribe = False
-    tells_time = False
-    tells_unknown_products = False
+    provides_server_time = False
+    rejects_unknown_products = False
     # Documented: 10,000 calls in 10 minutes; this is far below.
     rest_interval_seconds = 0.5
     # Its heartbeat is answered at once, and goes out each second.

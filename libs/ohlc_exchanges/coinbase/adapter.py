@@ -1,7 +1,7 @@
 """Coinbase Exchange: websocket channels ``matches`` and ``heartbeat``, REST trades by id.
 
 Trade ids count up by one within a product. ``side`` is the maker's, so the taker did the
-opposite. Coinbase warns that messages can be dropped from ``matches`` and has each heartbeat tell
+opposite. Coinbase warns that messages can be dropped from ``matches`` and has each heartbeat carry
 the newest trade's id (0 in recordings of 2019 and 2020, which says nothing).
 """
 
@@ -109,8 +109,8 @@ class Coinbase(ExchangeAdapter):
     cursor_params = ("after",)
     # `last_match` repeats the newest trade: it shows whether any were missed.
     snapshot_on_subscribe = True
-    tells_time = True
-    tells_unknown_products = True
+    provides_server_time = True
+    rejects_unknown_products = True
     # Public REST: 10 calls a second and address.
     rest_interval_seconds = 0.15
     # Heartbeats come every second and product.

@@ -103,8 +103,8 @@ class Kraken(ExchangeAdapter):
     trade_ids = "dense"
     cursor_params = ("since",)
     snapshot_on_subscribe = True
-    tells_time = True
-    tells_unknown_products = True
+    provides_server_time = True
+    rejects_unknown_products = True
     # Kraken's support pages: one call a second and pair stays within the public limit.
     rest_interval_seconds = 1.0
     # Heartbeats come every second where there is nothing else; Kraken's guide says 5 s.

@@ -125,8 +125,8 @@ class Okx(ExchangeAdapter):
     history_reach = HistoryReach(90 * _DAY_US, "the last three months of trades")
     cursor_params = ("after",)
     snapshot_on_subscribe = False
-    tells_time = False
-    tells_unknown_products = True
+    provides_server_time = False
+    rejects_unknown_products = True
     # Documented: 20 calls in 2 seconds.
     rest_interval_seconds = 0.12
     # "ping" is answered with "pong", and goes out each second.

@@ -32,7 +32,7 @@ def open_group(store: Any, settings: FeatureStoreSettings) -> Any:  # noqa: ANN4
     """Return the feature group; where it does not exist, the first insert creates it.
 
     The primary key holds no window and the event time is the window's end: so the online store
-    keeps the newest row of each product and interval, and the offline store, whose rows are told
+    keeps the newest row of each product and interval, and the offline store, whose rows are kept
     apart by key and event time, all of them. ``stream`` sends rows through the ingestion topic;
     without it a client outside the cluster would write files of the offline store itself, as it
     would for an empty table if the columns were given here and not by the first insert.

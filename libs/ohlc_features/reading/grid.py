@@ -11,8 +11,8 @@ def fill_grid(candles: pl.DataFrame, interval: str, end_ms: int | None = None) -
     """Return ``candles`` of one interval with a flat row in every window that has none.
 
     A flat row is the aggregator's own with EMPTY_CANDLES=fill: every price is the close before
-    it, volumes and trade_count are 0, ids are null. The column ``filled`` tells these rows from
-    read ones: a window is also without a row when its candle was incomplete.
+    it, volumes and trade_count are 0, ids are null. The column ``filled`` marks these rows: a
+    window is also without a row when its candle was incomplete.
 
     Each product's grid runs from its first row to its last, or to the last window that starts
     before ``end_ms``. There is no row before the first: nothing was known then.

@@ -29,7 +29,7 @@ _INTEGERS = {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", 
 
 
 class TradeColumns(NamedTuple):
-    """Which columns of a relation tell what, and their DuckDB types."""
+    """Which columns of a relation hold what, and their DuckDB types."""
 
     names: Mapping[str, str]
     types: Mapping[str, str]

@@ -107,7 +107,9 @@ def _parsed(text: bytes, layout: Layout) -> pl.DataFrame:
         )
     except pl.exceptions.PolarsError as error:
         why = " ".join(str(error)[:600].split())[:200]
-        raise SourceError(f"holds lines that cannot be told apart ({why}); correct it") from None
+        raise SourceError(
+            f"holds lines that cannot be split into columns ({why}); correct it"
+        ) from None
     if b" " in text or b"\r" in text:
         frame = frame.with_columns(pl.all().str.strip_chars())
     is_blank = frame.select(pl.all_horizontal(pl.all().is_null() | (pl.all() == ""))).to_series()

@@ -1,7 +1,7 @@
 """Which column of a delimited text file means what.
 
 A file with a header is read by its columns' names; one without by the places of the fields, which
-tell the layouts apart. Only what the first rows show is used, never a setting.
+distinguish the layouts. Only what the first rows show is used, never a setting.
 """
 
 import csv
@@ -23,7 +23,7 @@ from ohlc_history.sources.values import (
     unit_of,
 )
 
-#: What the columns of trades are called, most telling first; without case, blanks and underscores.
+#: What the columns of trades are called, most specific first; without case, blanks and underscores.
 ALIASES: Mapping[str, tuple[str, ...]] = {
     "timestamp": (
         "timestampus", "timestampns", "timestampms", "timestamp", "ts", "tradets", "tradetime",

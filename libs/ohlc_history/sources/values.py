@@ -1,6 +1,6 @@
 """Cells as text -> the columns of a trade, whatever source they are from.
 
-Units of time are told apart by size, for a column as a whole; numbers, ids and sides are taken
+Units of time are recognised by size, for a column as a whole; numbers, ids and sides are taken
 only in plain forms. What is null here is looked at again, slowly and strictly, by `trade_table`.
 """
 

@@ -309,7 +309,7 @@ def test_feature_rows_reach_a_group_of_their_own_and_survive_outages_and_restart
     assert found == {}
 
 
-def test_quota_is_told_in_the_backends_words(
+def test_quota_is_reported_in_the_backends_words(
     stub: HopsworksStub, pipeline: WriterPipeline, writer: StartWriter
 ) -> None:
     stub.fail(Fault("featuregroups", 403, message="Quota of feature groups reached", times=9))

@@ -105,7 +105,7 @@ def test_a_killed_backfill_goes_on_and_ends_with_every_candle(
     assert sorted(path.name for path in run.iterdir()) == ["lock", "logs"]
 
 
-def test_wrong_days_are_told_before_anything_is_started(processes: Processes) -> None:
+def test_wrong_days_are_reported_before_anything_is_started(processes: Processes) -> None:
     backfill = processes(
         "local-stack", {"FROM_DAY": "2023-08-02", "TO_DAY": "2023-08-01"}, args=("backfill",)
     )

@@ -91,8 +91,8 @@ def test_candles_close_into_the_store_and_ctrl_c_ends_all(
     demo = processes("local-stack", {"LOCAL_BROKER": kind, **_SHORT}, args=("demo",))
     assert "kraken:" in _closed_candle(demo)
     wait_until(lambda: _candles_in_store(folder) > 0, 30, "candles in the store")
-    for told in (f"({kind}: asked for)", "/run/demo/features.db", "/run/demo/logs"):
-        assert told in demo.log()
+    for shown in (f"({kind}: asked for)", "/run/demo/features.db", "/run/demo/logs"):
+        assert shown in demo.log()
 
     page = demo.wait_for_log("dashboard   http://").split()[-1]
     now = wait_until(lambda: _shown(page), 30, "the dashboard shows the simulated market live")
@@ -139,7 +139,7 @@ def test_a_killed_demo_leaves_nothing_and_the_next_one_works(
     assert demo.wait(60) == 0
 
 
-def test_a_dead_service_is_told_and_started_again(processes: Processes, folder: Path) -> None:
+def test_a_dead_service_is_reported_and_started_again(processes: Processes, folder: Path) -> None:
     demo = processes("local-stack", {"LOCAL_BROKER": "noida", **_SHORT}, args=("demo",))
     _closed_candle(demo)
     published = json.loads((folder / "run" / "demo" / "stack.json").read_text())

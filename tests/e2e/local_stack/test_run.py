@@ -18,7 +18,7 @@ from support.wait import wait_until
 pytestmark = pytest.mark.e2e
 
 
-def test_an_unreachable_exchange_is_told_in_one_line_and_tried_again(
+def test_an_unreachable_exchange_is_reported_in_one_line_and_tried_again(
     processes: Processes,
 ) -> None:
     if lacking := noida.missing():
@@ -35,9 +35,9 @@ def test_an_unreachable_exchange_is_told_in_one_line_and_tried_again(
     run.wait_for_log("trade-producer: ", 60)
     log = run.log_file.parent / "run" / "run" / "logs" / "trade-producer.log"
     wait_until(lambda: log.read_text().count(" WARNING ") >= 3, 60, "further attempts")
-    told = [line for line in run.log_lines() if line.startswith("trade-producer: ")]
-    assert len(told) <= 2, told
-    assert any(nowhere in line for line in told), told
+    shown = [line for line in run.log_lines() if line.startswith("trade-producer: ")]
+    assert len(shown) <= 2, shown
+    assert any(nowhere in line for line in shown), shown
     run.signal(signal.SIGINT)
     assert run.wait(60) == 0
 

@@ -96,13 +96,13 @@ def run_live(
         return sum(each["trades"] for each in control.state()["products"].values()) >= TRADES
 
     wait_until(happened, 60 + _SECONDS, f"{TRADES} trades", every=0.5)
-    # Nothing that was ordered may go on for ever; then time moves on until all is told.
+    # Nothing that was ordered may go on for ever; then time moves on until all was sent.
     control.clear()
-    told = {product: newest_ms(control, product) for product in PRODUCTS[:2]}
+    shown = {product: newest_ms(control, product) for product in PRODUCTS[:2]}
     wait_until(
         lambda: all(
             any(row.product_id == product and row.window_end > until for row in latest(store))
-            for product, until in told.items()
+            for product, until in shown.items()
         ),
         60 + _SECONDS,
         "the last trades' candles",

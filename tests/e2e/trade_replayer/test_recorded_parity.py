@@ -65,7 +65,7 @@ class Playing:
         }
 
     def history(self, folder: Path) -> dict[str, str]:
-        """Where the replayer finds the market: REST, or a file where REST tells only one day."""
+        """Where the replayer finds the market: REST, or a file where REST has only one day."""
         days = {
             "FROM_DAY": f"{self.first:%Y-%m-%d}",
             "TO_DAY": f"{self.last + timedelta(days=1):%Y-%m-%d}",
@@ -73,10 +73,10 @@ class Playing:
         if adapter_class(self.market.exchange).history_reach is None:
             return {**days, "REPLAY_CACHE": "off"}
         (product,) = self.products
-        told = self.simulator.control.trades(product)
-        columns = {name: [each[name] for each in told] for name in _COLUMNS}
+        shown = self.simulator.control.trades(product)
+        columns = {name: [each[name] for each in shown] for name in _COLUMNS}
         path = folder / f"{self.market.name}-{product.replace('/', '')}.parquet"
-        pl.DataFrame({**columns, "ts": [t["time_ns"] for t in told]}).write_parquet(path)
+        pl.DataFrame({**columns, "ts": [t["time_ns"] for t in shown]}).write_parquet(path)
         return {**days, "REPLAY_SOURCE": "files", "REPLAY_PATH": str(path)}
 
     def order_faults(self) -> int:

@@ -50,7 +50,7 @@ def test_subscribing_is_acknowledged_and_trades_follow_densely(lively: Simulator
     assert ids == list(range(ids[0], ids[0] + 30))
 
 
-def test_trades_are_told_in_strings_and_milliseconds(lively: Simulator) -> None:
+def test_trades_are_sent_in_strings_and_milliseconds(lively: Simulator) -> None:
     with FrameReader(base(lively) + "/ws/btcusdt@trade") as reader:
         trades = [reader.until(is_trade)[-1] for _ in range(40)]
     truth = {trade["trade_id"]: trade for trade in lively.control.trades("BTC/USDT")}

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.service
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_without_arguments_it_is_a_lively_kraken_until_told_to_stop(
+def test_without_arguments_it_is_a_lively_kraken_until_stopped(
     tmp_path: Path, number: signal.Signals
 ) -> None:
     simulator = start_simulator_process(tmp_path)
@@ -67,7 +67,7 @@ def test_wrong_settings_end_with_one_line_and_code_2(
     assert words in line
 
 
-def test_a_taken_port_is_told_and_ends_with_code_1(processes: Processes) -> None:
+def test_a_taken_port_is_reported_and_ends_with_code_1(processes: Processes) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         script = processes("exchange-simulator", {}, ("--port", port, "--history", "0"))

@@ -103,7 +103,7 @@ def test_errors_are_krakens_words_in_http_200(
     assert get(still, path, **params)["error"] == [words]
 
 
-def test_ohlc_ends_with_the_running_candle_and_tells_the_last_committed(
+def test_ohlc_ends_with_the_running_candle_and_gives_the_last_committed(
     still: Simulator,
 ) -> None:
     result = get(still, "OHLC", pair="XBTUSD", interval=5)["result"]

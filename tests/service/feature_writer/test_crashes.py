@@ -55,7 +55,7 @@ def test_writer_killed_at_random_points_leaves_no_wrong_row(
         )
         writer.kill()
         rows = pipeline.rows()
-        # Both tables always tell of the same moment, also between crash and restart.
+        # Both tables always show the same moment, also between crash and restart.
         assert [row.window_start for row in rows.latest] == [
             max(each.window_start for each in rows.history if each.product_id == row.product_id)
             for row in rows.latest

@@ -62,8 +62,8 @@ def test_poison_goes_to_the_dead_letter_topic_and_the_rest_is_stored(
     pipeline.wait_until_stored()
     assert pipeline.rows() == expected_rows([good])
     letters = read_topic(pipeline.address, pipeline.names.ohlc_dlq)
-    told = [decode_dead_letter(each.value or b"") for each in letters]
-    assert [(each.reason, each.payload) for each in told] == [
+    shown = [decode_dead_letter(each.value or b"") for each in letters]
+    assert [(each.reason, each.payload) for each in shown] == [
         ("malformed", "{not json"),
         ("malformed", ""),
     ]
@@ -139,7 +139,7 @@ def test_metrics_and_health_tell_what_the_writer_does(pipeline: WriterPipeline) 
     address = writer.wait_for_log("metrics and health at ").split(" at ")[-1].strip()
     pipeline.wait_until_stored()
 
-    def told() -> str:
+    def shown() -> str:
         text = httpx.get(f"{address}metrics").text
         return text if "feature_writer_candles_written_total 1.0" in text else ""
 
@@ -149,7 +149,7 @@ def test_metrics_and_health_tell_what_the_writer_does(pipeline: WriterPipeline) 
 
     # The broker knows what is committed before the writer has counted it.
     status = wait_until(lives, 10, "the writer to say that everything is stored")
-    metrics = wait_until(told, 10, "the written candle to be counted")
+    metrics = wait_until(shown, 10, "the written candle to be counted")
     assert 'feature_writer_candles_skipped_total{reason="incomplete"} 1.0' in metrics
     assert "feature_writer_lag_records{partition=" in metrics
     health = httpx.get(f"{address}health")

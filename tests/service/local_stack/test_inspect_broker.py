@@ -1,4 +1,4 @@
-"""`make topics` and `make lag` tell what a broker holds, without joining any group."""
+"""`make topics` and `make lag` show what a broker holds, without joining any group."""
 
 import io
 
@@ -23,7 +23,7 @@ def _text(table: Table) -> str:
     return screen.getvalue()
 
 
-def test_topics_and_lag_are_told_as_they_are(broker: LocalBroker, unique_run_id: str) -> None:
+def test_topics_and_lag_are_shown_as_they_are(broker: LocalBroker, unique_run_id: str) -> None:
     topic, group = f"seen-{unique_run_id}", f"reader-{unique_run_id}"
     create_topics(broker.address, topic, partitions=1)
     produce(broker.address, topic, [("key", b"1"), ("key", b"2"), ("key", b"3")])

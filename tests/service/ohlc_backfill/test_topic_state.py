@@ -43,7 +43,7 @@ def so_far(kafka: KafkaSettings, topic: str) -> dict[ProductKey, ReplayedSoFar]:
     return replayed_so_far(kafka, topic, [BTC, ETH, LTC])
 
 
-def test_an_empty_topic_tells_nothing(kafka: KafkaSettings, unique_topics: TopicNames) -> None:
+def test_empty_topic_says_nothing(kafka: KafkaSettings, unique_topics: TopicNames) -> None:
     create_topics(kafka.kafka_broker_address, unique_topics.trades)
     assert so_far(kafka, unique_topics.trades) == {key: ReplayedSoFar() for key in (BTC, ETH, LTC)}
 

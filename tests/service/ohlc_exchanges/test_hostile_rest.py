@@ -20,7 +20,7 @@ Answer = Callable[[socket.socket], None]
 
 
 class Server:
-    """Answers each connection as it is told, in threads."""
+    """Answers each connection as the test says, in threads."""
 
     def __init__(self) -> None:
         self.answer: Answer = lambda _peer: None

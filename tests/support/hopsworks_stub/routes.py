@@ -153,9 +153,9 @@ class Routes:
         if request.query.get("updateMetadata", "").lower() != "true":
             return await self._no_answer(request)
         group = self._backend.group_by_id(int(request.match_info["id"]))
-        told = {each["name"]: each for each in (await request.json())["features"]}
+        shown = {each["name"]: each for each in (await request.json())["features"]}
         for feature in group["features"]:
-            feature["description"] = told[feature["name"]].get("description")
+            feature["description"] = shown[feature["name"]].get("description")
         return web.json_response(group)
 
     async def _online_ingestion(self, request: web.Request) -> web.Response:

@@ -174,7 +174,7 @@ def test_offsets_are_committed_only_after_the_store_has_kept_the_batch() -> None
 
 
 @pytest.mark.parametrize("is_stuck", [True, False])
-def test_health_tells_a_consumer_that_reads_nothing_of_what_there_is(is_stuck: bool) -> None:
+def test_health_shows_a_consumer_that_reads_nothing_of_what_there_is(is_stuck: bool) -> None:
     world = World(*_bytes(candle(0)))
     world.is_stuck = is_stuck
     world.health.expect("reading", 15)

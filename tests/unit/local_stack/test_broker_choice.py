@@ -61,7 +61,7 @@ def test_noida_asked_for_is_taken(started: list[tuple[str, str]], tmp_path: Path
     assert started == [("noida", "asked for")]
 
 
-def test_no_broker_at_all_is_told_with_the_remedy(
+def test_no_broker_at_all_is_reported_with_the_remedy(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(noida, "missing", lambda: "the pip package noida-db is not installed")

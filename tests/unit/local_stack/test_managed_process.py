@@ -54,14 +54,14 @@ def test_grandchildren_end_too(tmp_path: Path, leader_ends_first: bool) -> None:
     wait_until(lambda: not _runs(grandchild), 20, "the grandchild to end")
 
 
-def test_a_death_is_told_with_the_end_of_the_log(tmp_path: Path) -> None:
+def test_a_death_is_reported_with_the_end_of_the_log(tmp_path: Path) -> None:
     process = _process(tmp_path, "print('it broke'); raise SystemExit(7)")
     process.wait(20)
     with pytest.raises(ProcessDiedError, match=r"child ended with exit code 7.*\n.*it broke"):
         process.check_running()
 
 
-def test_a_wait_in_vain_is_told_with_the_end_of_the_log(tmp_path: Path) -> None:
+def test_a_wait_in_vain_is_reported_with_the_end_of_the_log(tmp_path: Path) -> None:
     process = _process(tmp_path, _STUBBORN)
     with pytest.raises(TimeoutError, match=r"child did not end within 0\.1 s.*\n.*ready"):
         process.wait(0.1)

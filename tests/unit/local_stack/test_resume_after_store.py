@@ -50,7 +50,7 @@ def test_live_begins_where_the_longest_interval_of_the_store_ends() -> None:
 
 
 @pytest.mark.usefixtures("filled")
-def test_a_long_hole_is_left_to_a_backfill_and_told() -> None:
+def test_a_long_hole_is_left_to_a_backfill_and_reported() -> None:
     found = begins(END + timedelta(days=30))
     assert found.settings == {}
     assert f"from_day={END.date()} make backfill" in found.note

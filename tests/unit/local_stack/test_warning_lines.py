@@ -16,7 +16,7 @@ class Clock:
         return self.now
 
 
-def test_warnings_and_errors_are_told_and_nothing_else(tmp_path: Path) -> None:
+def test_warnings_and_errors_are_reported_and_nothing_else(tmp_path: Path) -> None:
     log = tmp_path / "trade-producer.log"
     lines = WarningLines([log])
     assert lines.new() == []
@@ -33,28 +33,30 @@ def test_json_logs_are_understood(tmp_path: Path) -> None:
     assert lines.new() == ["feature-writer: the store is full"]
 
 
-def test_what_was_logged_by_an_earlier_run_is_not_told(tmp_path: Path) -> None:
+def test_log_of_an_earlier_run_is_not_reported(tmp_path: Path) -> None:
     log = tmp_path / "trade-producer.log"
     log.write_text(_WARNING.format(1))
     assert WarningLines([log]).new() == []
 
 
-def test_a_message_that_repeats_but_for_its_numbers_is_told_once_a_minute(tmp_path: Path) -> None:
+def test_a_message_that_repeats_but_for_its_numbers_is_reported_once_a_minute(
+    tmp_path: Path,
+) -> None:
     log, clock = tmp_path / "trade-producer.log", Clock()
     lines = WarningLines([log], clock)
-    told = []
+    shown = []
     for seconds in range(0, 120, 10):
         clock.now = float(seconds)
         with log.open("a") as file:
             file.write(_WARNING.format(seconds))
-        told += lines.new()
-    assert told == [
+        shown += lines.new()
+    assert shown == [
         "trade-producer: no network, trying again in 0 s",
         "trade-producer: no network, trying again in 60 s",
     ]
 
 
-def test_half_a_line_is_told_when_it_is_whole(tmp_path: Path) -> None:
+def test_half_a_line_is_reported_when_it_is_whole(tmp_path: Path) -> None:
     log = tmp_path / "trade-producer.log"
     lines = WarningLines([log])
     text = _WARNING.format(1)
@@ -68,5 +70,5 @@ def test_an_endless_line_does_not_stop_what_follows(tmp_path: Path) -> None:
     log = tmp_path / "trade-producer.log"
     lines = WarningLines([log])
     log.write_text("x" * 600_000 + "\n" + _WARNING.format(1))
-    told = [warning for _ in range(5) for warning in lines.new()]
-    assert told == ["trade-producer: no network, trying again in 1 s"]
+    shown = [warning for _ in range(5) for warning in lines.new()]
+    assert shown == ["trade-producer: no network, trying again in 1 s"]

@@ -99,7 +99,7 @@ def test_a_differing_column_is_reported_with_its_size() -> None:
     assert found.largest_difference == {"high": 1.0, "trade_count": 2.0}
 
 
-def test_coinbase_tells_low_before_high_before_open_newest_first() -> None:
+def test_coinbase_gives_low_before_high_before_open_newest_first() -> None:
     body = [
         [T0 // 1_000 + 60, 1, 2, 1.5, 1.7, 9],
         [T0 // 1_000, 99.5, 103, 100, 101, 0.5],
@@ -108,7 +108,7 @@ def test_coinbase_tells_low_before_high_before_open_newest_first() -> None:
     assert (found.compared, found.equal) == (2, 1)
 
 
-def test_binance_tells_the_takers_buys() -> None:
+def test_binance_gives_the_takers_buys() -> None:
     kline = [T0, "100.0", "103.0", "99.5", "101.0", "0.5", T0 + 59_999, "50", 3, "0.25", "25", "0"]
 
     def fetch(request: Request) -> Response:

@@ -148,7 +148,7 @@ def test_every_window_between_the_trades_around_a_gap_is_incomplete() -> None:
     assert complete == [True, False, False, False, True]
 
 
-def test_a_gap_told_after_its_windows_closed_corrects_them() -> None:
+def test_gap_reported_after_its_windows_closed_corrects_them() -> None:
     driver = Driver(rules("1m"))
     driver.trades(trade(1, T0))
     driver.watermark(T0 + 3 * MINUTE)

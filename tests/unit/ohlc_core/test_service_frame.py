@@ -90,10 +90,10 @@ def test_wrong_settings_exit_2_in_one_line(
 ) -> None:
     monkeypatch.setenv("LOG_FORMAT", "xml")
     assert exit_code(lambda settings, runtime: None) == 2
-    told = capsys.readouterr().err
-    assert told.count("\n") == 1
-    assert "LOG_FORMAT was 'xml'" in told
-    assert "allowed: text (for people) or json" in told
+    shown = capsys.readouterr().err
+    assert shown.count("\n") == 1
+    assert "LOG_FORMAT was 'xml'" in shown
+    assert "allowed: text (for people) or json" in shown
 
 
 def test_settings_found_wrong_later_exit_2() -> None:
@@ -265,8 +265,8 @@ def test_a_service_that_waits_for_the_broker_still_stops_at_once(tmp_path: Path)
     stopper = threading.Timer(2.0, process.terminate)
     begin = time.monotonic()
     stopper.start()
-    _, told = process.communicate(timeout=30)
-    assert process.returncode == 0, told
+    _, shown = process.communicate(timeout=30)
+    assert process.returncode == 0, shown
     assert time.monotonic() - begin < 20
 
 
@@ -285,7 +285,7 @@ def test_a_broker_that_never_answers_exits_1_in_one_line(tmp_path: Path) -> None
     assert "Traceback" not in done.stderr
 
 
-def test_secrets_are_never_told_back(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_secrets_are_never_shown_again(monkeypatch: pytest.MonkeyPatch) -> None:
     class Secretive(ObservabilitySettings):
         some_key: SecretStr = Field(SecretStr(""), min_length=20, description="20 characters")
 
@@ -304,7 +304,7 @@ def test_secrets_are_never_told_back(monkeypatch: pytest.MonkeyPatch) -> None:
         ("OHLC_INTERVALS", ",", "is empty"),
     ],
 )
-def test_wrong_intervals_are_told_with_what_is_allowed(
+def test_wrong_intervals_are_reported_with_what_is_allowed(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str, part: str
 ) -> None:
     monkeypatch.setenv(name, value)
@@ -318,7 +318,7 @@ def test_an_empty_value_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> None
     assert load(ProductSettings).product_ids == ("BTC/USD", "ETH/USD")
 
 
-def test_sasl_without_credentials_is_told_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sasl_without_credentials_names_every_setting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KAFKA_SECURITY_PROTOCOL", "SASL_SSL")
     with pytest.raises(SettingsError, match="KAFKA_SASL_PASSWORD"):
         load(KafkaSettings)

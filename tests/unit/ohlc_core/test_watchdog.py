@@ -73,4 +73,4 @@ def test_stop_that_is_not_obeyed_ends_the_process(world: World) -> None:
     world.pass_seconds(28)
     assert world.ended == []
     world.pass_seconds(1)
-    assert "told to stop" in world.ended[0]
+    assert "asked to stop" in world.ended[0]

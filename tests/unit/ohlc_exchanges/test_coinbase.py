@@ -77,7 +77,7 @@ def test_the_recorded_acknowledgement_of_matches_names_all_ten_products() -> Non
     assert "BAND-GBP" in products
 
 
-def test_a_heartbeat_tells_the_exchange_s_time_and_newest_trade() -> None:
+def test_heartbeat_gives_the_exchanges_time_and_newest_trade() -> None:
     assert Coinbase().read_frame(
         '{"type":"heartbeat","sequence":90,"last_trade_id":20,"product_id":"BTC-USD",'
         '"time":"2014-11-07T08:19:28.464459Z"}'

@@ -180,7 +180,7 @@ def test_maintenance_is_reported_apart_from_an_online_system() -> None:
     assert KRAKEN.read_frame(frame) == [Alive(maintenance=True, words="maintenance")]
 
 
-def test_a_pong_tells_the_exchange_s_time() -> None:
+def test_pong_gives_the_exchanges_time() -> None:
     assert KRAKEN.read_frame(
         '{"method":"pong","req_id":2,"time_in":"2023-09-25T09:21:10.428340Z",'
         '"time_out":"2023-09-25T09:21:10.428375Z"}'

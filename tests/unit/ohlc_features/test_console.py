@@ -93,7 +93,7 @@ def test_terminal_shows_the_newest_candle_of_each_product(
     assert "ETH/USD" in shown
 
 
-def test_closed_output_is_told_in_one_line() -> None:
+def test_closed_output_is_reported_in_one_line() -> None:
     read_end, write_end = os.pipe()
     os.close(read_end)
     with os.fdopen(write_end, "w") as out:

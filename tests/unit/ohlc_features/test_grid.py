@@ -1,4 +1,4 @@
-"""Filled windows are flat at the close before them, and told from read ones."""
+"""Filled windows are flat at the close before them, and marked apart from read ones."""
 
 from collections.abc import Callable
 from decimal import Decimal

@@ -50,7 +50,7 @@ def test_every_call_gives_the_frame_the_local_store_gives(
         assert frames[0].equals(frames[1])
 
 
-def test_broken_connection_is_told_as_unavailable() -> None:
+def test_broken_connection_is_reported_as_unavailable() -> None:
     group = PlayedGroup(_candles())
 
     group.error = requests.exceptions.ConnectionError("reset by peer")

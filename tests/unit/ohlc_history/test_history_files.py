@@ -63,7 +63,7 @@ def test_every_name_of_a_product_is_known(name: str) -> None:
         ("BTCUSD_XDGUSD", None),
     ],
 )
-def test_a_files_name_tells_its_product(stem: str, product: str | None) -> None:
+def test_file_name_gives_its_product(stem: str, product: str | None) -> None:
     assert ProductNames(["BTC/USD", "DOGE/USD"]).find_in_file_name(stem) == product
 
 

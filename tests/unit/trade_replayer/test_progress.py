@@ -47,17 +47,17 @@ def test_lines_tell_products_rate_waits_and_candles(monkeypatch: pytest.MonkeyPa
     waiting = product(at_us=DAY)
     waiting.trades, waiting.note = 1_234, "12 s, EGeneral:Too many requests"
     lines = io.StringIO()
-    told = threading.Event()
+    printed = threading.Event()
 
     def sink(message: str) -> None:
         lines.write(message)
         if "candles so far" in message:
-            told.set()
+            printed.set()
 
     handler = logger.add(sink, format="{message}")
     try:
         with shown([waiting], lambda: 56):
-            assert told.wait(10)
+            assert printed.wait(10)
     finally:
         logger.remove(handler)
     text = lines.getvalue()

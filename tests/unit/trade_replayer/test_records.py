@@ -18,7 +18,7 @@ def test_records_are_the_codecs_own_bytes() -> None:
     ]
 
 
-def test_a_record_tells_its_last_event_time_and_size() -> None:
+def test_record_has_its_last_event_time_and_size() -> None:
     records = list(records_of("kraken", "BTC/USD", "file", table_of(TRADES), 3))
     assert [(record.last_timestamp_us, record.trades) for record in records] == [
         (1_000_002, 3),

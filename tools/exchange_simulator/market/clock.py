@@ -1,4 +1,4 @@
-"""The exchange's clock: starts where it is told, runs at a multiple of real time."""
+"""The exchange's clock: starts at a given time, runs at a multiple of real time."""
 
 import math
 from collections.abc import Callable

@@ -33,7 +33,7 @@ class Session:
 class Replies(NamedTuple):
     """What to answer to a client's frame.
 
-    subscribed tells that the client has just got its acknowledgement of a subscription.
+    subscribed: whether the client has just got its acknowledgement of a subscription.
     """
 
     frames: Sequence[str]
@@ -118,7 +118,7 @@ class Protocol(ABC):
 
     @abstractmethod
     def trade_frames(self, session: Session, product: str, rows: Sequence[Row]) -> list[str]:
-        """Return the frames that tell of trades that happened together."""
+        """Return the frames of trades that happened together."""
 
     def variant(self, session: Session) -> Hashable:
         """Return what `trade_frames` depends on besides the trades: sessions alike share text."""

@@ -21,7 +21,7 @@ def start_broker(kind: BrokerKind, data_dir: Path, port: int = 0) -> LocalBroker
     """Start a broker over ``data_dir`` and wait until it answers.
 
     Args:
-        kind: ``auto`` takes Kafka where Java is there and its jars are too or can be had, else
+        kind: ``auto`` takes Kafka where Java is there and its jars are or can be downloaded, else
             noida; ``LocalBroker.why`` says which and why.
         data_dir: created when missing; data already in it is kept. One kind a folder.
         port: 0 takes a free one.

@@ -1,7 +1,7 @@
 """A small guard process that ends this process's children when it is gone, even by SIGKILL.
 
 It holds the reading end of a pipe whose other end only this process has. Every child started is
-told to it; at end-of-file it ends the process groups it still knows: SIGTERM, then SIGKILL. Unlike
+given to it; at end-of-file it ends the process groups it still knows: SIGTERM, then SIGKILL. Unlike
 Linux's parent-death signal this works on any POSIX system, from any thread, and for grandchildren.
 """
 

@@ -41,7 +41,7 @@ class SupervisedProcess:
 
     Args:
         process: started by its owner.
-        say: told in one line of every death and restart.
+        say: called with one line for every death and restart.
         monotonic: seconds from any fixed moment, never going back.
     """
 
