@@ -46,6 +46,8 @@ from trade_producer.topic_writer import TopicWriter
 
 _TAKE_SECONDS = 0.05
 _TICK_SECONDS = 0.05
+# Where a market is played back far above its speed, a window ends with every turn of the loop.
+_ASK_SECONDS = 0.2
 # Readers call a topic stalled that does not grow for some seconds longer than this.
 _SIGN_OF_LIFE_SECONDS = 3.0
 _FLUSH_SECONDS = 5.0
@@ -92,6 +94,7 @@ class LiveProducer:
         self._flows = make_flows(settings, adapter)
         self._window_ends = make_window_ends(settings)
         self._awaits_time = False
+        self._next_ask = 0.0
         self._monitoring = Monitoring(runtime, metrics, settings)
         self._heard_us = 0
         self._tails: Tails = {}
@@ -147,8 +150,10 @@ class LiveProducer:
         exchange_us = self._clock.estimate_us(monotonic_us())
         if exchange_us is None:
             return _TAKE_SECONDS
-        if self._window_ends.have_passed(exchange_us):
-            self._feed.ask_time(time.monotonic())
+        now = time.monotonic()
+        if self._window_ends.have_passed(exchange_us) and now >= self._next_ask:
+            self._next_ask = now + _ASK_SECONDS
+            self._feed.ask_time(now)
             self._awaits_time = True
         return min(_TAKE_SECONDS, self._window_ends.seconds_left(exchange_us))
 

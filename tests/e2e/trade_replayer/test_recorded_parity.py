@@ -4,7 +4,6 @@ All markets run at the same time: a simulated exchange and a producer each, one 
 aggregator and one writer for all of them; then a replayer each, into another aggregator and writer.
 """
 
-import os
 from collections.abc import Mapping
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
@@ -153,11 +152,6 @@ def missing_ids(broker: LocalBroker, playing: list[Playing]) -> dict[str, int]:
     return lacking
 
 
-@pytest.mark.skipif(
-    "PARITY_RECORDINGS" not in os.environ,
-    reason="known defect: with all recordings at once the live part does not end; "
-    "set PARITY_RECORDINGS=1 to run it",
-)
 @pytest.mark.timeout(900)
 def test_every_recording_gives_the_same_candles_live_under_faults_and_as_backfill(
     own_broker: OwnBroker, processes: Processes, tmp_path: Path
