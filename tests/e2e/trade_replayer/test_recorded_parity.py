@@ -1,5 +1,7 @@
 """Every recording of a real market live under faults and as a backfill: the same candles.
 
+The feature rows of both are those of brute force over their candles.
+
 All markets run at the same time: a simulated exchange and a producer each, one broker, one
 aggregator and one writer for all of them; then a replayer each, into another aggregator and writer.
 """
@@ -12,12 +14,19 @@ from pathlib import Path
 import msgspec
 import polars as pl
 import pytest
+from sqlalchemy import create_engine
 
 from exchange_simulator.faults.schedule import random_orders
 from exchange_simulator.market.played import product_of_key
 from local_stack.brokers import LocalBroker
 from ohlc_core.messages.topics import TopicNames, topic_names
 from ohlc_exchanges.registry import adapter_class
+from ohlc_features.checking.brute_force import (
+    computed_features,
+    stored_candles,
+    stored_features,
+)
+from ohlc_features.define.loading import load_definitions
 from ohlc_features.schema import FeatureRow
 from support.consumer_groups import wait_for_no_lag
 from support.fault_runs import appended_ids
@@ -30,6 +39,7 @@ from support.wait import wait_until
 
 pytestmark = pytest.mark.e2e
 
+_DEFINITIONS = Path(__file__).resolve().parents[2] / "support" / "definitions" / "parity.py"
 _PLAY_SECONDS = 20
 _DEADLINE = 240.0
 _COLUMNS = ("trade_id", "price", "quantity", "side")
@@ -124,6 +134,7 @@ def start_pipeline(
         # Weeks pass within seconds, and a trade whose frame was skipped shows with the next one.
         "LATE_RETENTION": "30d",
         "FEATURE_STORE_URL": f"sqlite:///{store}",
+        "FEATURE_DEFINITIONS": str(_DEFINITIONS),
         "STATE_DIR": str(store.with_suffix(".state")),
     }
     for script in ("ohlc-aggregator", "feature-writer"):
@@ -186,6 +197,8 @@ def test_every_recording_gives_the_same_candles_live_under_faults_and_as_backfil
             assert replay.wait(_DEADLINE) == 0, replay.log()
         wait_until_stored(broker, again)
     assert_equal(windows(stores["live"]), windows(stores["back"]), playing)
+    for store in stores.values():
+        assert_features_are_brute_force(store)
 
 
 def assert_equal(live: Windows, back: Windows, playing: list[Playing]) -> None:
@@ -202,3 +215,18 @@ def assert_equal(live: Windows, back: Windows, playing: list[Playing]) -> None:
     counted = sum(row.trade_count for key, row in live.items() if key[2] == "1s")
     recorded = sum(each.trades for each in playing)
     assert counted > recorded * 0.9, f"{counted} of {recorded} trades are in live candles"
+
+
+def assert_features_are_brute_force(store: Path) -> None:
+    """Every feature row is what the stored candles alone give."""
+    (defined,) = load_definitions(_DEFINITIONS)
+    engine = create_engine(f"sqlite:///{store}")
+    try:
+        expected = computed_features(stored_candles(engine), defined.group)
+        found = stored_features(engine, defined.group.table)
+    finally:
+        engine.dispose()
+    assert found.keys() == expected.keys()
+    assert {key for key, row in found.items() if row != expected[key]} == set()
+    numbers = sum(value is not None for row in found.values() for value in row[:-1])
+    assert numbers > 0, f"none of {len(found)} rows has a number"
