@@ -14,6 +14,7 @@ import msgspec
 from ohlc_core.domain.interval import Interval
 from ohlc_core.domain.trade import Trade
 from ohlc_core.errors import PipelineError
+from ohlc_exchanges.names import ProductNames
 
 #: A frame of the websocket, or a part of one.
 FrameData = str | bytes | msgspec.Raw
@@ -257,6 +258,9 @@ class ExchangeAdapter(ABC):
         """Whether trade ids count up by one within a product."""
         return self.trade_ids == "dense"
 
+    def __init__(self) -> None:
+        self._names = ProductNames(self.symbol)
+
     @abstractmethod
     def symbol(self, product_id: str) -> str:
         """Return the exchange's own name of a product; the same for all its spellings."""
@@ -268,9 +272,14 @@ class ExchangeAdapter(ABC):
         """
         return base
 
-    @abstractmethod
     def subscribe_frames(self, product_ids: Sequence[str]) -> list[str]:
         """Return the frames that subscribe to the trades of these products."""
+        self._names.remember(product_ids)
+        return self.subscriptions([self.symbol(product) for product in product_ids])
+
+    @abstractmethod
+    def subscriptions(self, symbols: Sequence[str]) -> list[str]:
+        """Return the frames that subscribe to the trades of products by the exchange's names."""
 
     @abstractmethod
     def ping_frame(self) -> str | None:

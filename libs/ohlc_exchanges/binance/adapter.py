@@ -43,7 +43,6 @@ from ohlc_exchanges.decoding import (
     trade_of,
     trades_of,
 )
-from ohlc_exchanges.names import ProductNames
 from ohlc_exchanges.page_states import ascending_state
 from ohlc_exchanges.status import check_answer, words_of
 
@@ -129,17 +128,13 @@ class Binance(ExchangeAdapter):
     # Documented: 300 attempts in 5 minutes.
     connection_attempts = (200, 300.0)
 
-    def __init__(self) -> None:
-        self._names = ProductNames(native_name)
-
     def symbol(self, product_id: str) -> str:
         """Return ``BTCUSDT``."""
         return native_name(product_id)
 
-    def subscribe_frames(self, product_ids: Sequence[str]) -> list[str]:
+    def subscriptions(self, symbols: Sequence[str]) -> list[str]:
         """Subscribe to all at once: more than five messages a second end the connection."""
-        self._names.remember(product_ids)
-        streams = [f"{native_name(product).lower()}@trade" for product in product_ids]
+        streams = [f"{symbol.lower()}@trade" for symbol in symbols]
         return [_encode({"method": "SUBSCRIBE", "params": streams, "id": 1}).decode()]
 
     def ping_frame(self) -> None:

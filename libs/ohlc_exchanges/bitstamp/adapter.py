@@ -39,7 +39,6 @@ from ohlc_exchanges.decoding import (
     trade_of,
     trades_of,
 )
-from ohlc_exchanges.names import ProductNames
 from ohlc_exchanges.status import check_answer, words_of
 
 _CHANNEL = "live_trades_"
@@ -106,20 +105,13 @@ class Bitstamp(ExchangeAdapter):
     max_connection_age_seconds = 90 * 86_400.0
     connection_attempts = (60, 60.0)
 
-    def __init__(self) -> None:
-        self._names = ProductNames(native_name)
-
     def symbol(self, product_id: str) -> str:
         """Return ``btcusd``."""
         return native_name(product_id)
 
-    def subscribe_frames(self, product_ids: Sequence[str]) -> list[str]:
+    def subscriptions(self, symbols: Sequence[str]) -> list[str]:
         """Subscribe one by one: frames of 512 bytes or more end the connection."""
-        self._names.remember(product_ids)
-        return [
-            _text("bts:subscribe", {"channel": _CHANNEL + native_name(product)})
-            for product in product_ids
-        ]
+        return [_text("bts:subscribe", {"channel": _CHANNEL + symbol}) for symbol in symbols]
 
     def ping_frame(self) -> str:
         """Return Bitstamp's heartbeat, which is answered."""

@@ -45,7 +45,6 @@ from ohlc_exchanges.decoding import (
     trade_of,
     trades_of,
 )
-from ohlc_exchanges.names import ProductNames
 from ohlc_exchanges.newest_first import DescendingHistory, IdPage
 from ohlc_exchanges.page_states import below_id_state
 from ohlc_exchanges.status import check_answer, is_html, words_of
@@ -118,19 +117,15 @@ class Coinbase(ExchangeAdapter):
     # Documented: 8 connections a second and address; this is far below.
     connection_attempts = (60, 60.0)
 
-    def __init__(self) -> None:
-        self._names = ProductNames(native_name)
-
     def symbol(self, product_id: str) -> str:
         """Return ``BTC-USD``."""
         return native_name(product_id)
 
-    def subscribe_frames(self, product_ids: Sequence[str]) -> list[str]:
+    def subscriptions(self, symbols: Sequence[str]) -> list[str]:
         """Subscribe to matches and heartbeats; due within 5 s of connecting."""
-        self._names.remember(product_ids)
         message = {
             "type": "subscribe",
-            "product_ids": [native_name(product) for product in product_ids],
+            "product_ids": list(symbols),
             "channels": ["matches", "heartbeat"],
         }
         return [_encode(message).decode()]

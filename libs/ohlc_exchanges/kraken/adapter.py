@@ -117,8 +117,12 @@ class Kraken(ExchangeAdapter):
         return plain_name(product_id)
 
     def subscribe_frames(self, product_ids: Sequence[str]) -> list[str]:
+        """Subscribe by the configured names: Kraken's websocket uses the same."""
+        return self.subscriptions(product_ids)
+
+    def subscriptions(self, symbols: Sequence[str]) -> list[str]:
         """Subscribe to all products at once, with the snapshot asked for explicitly."""
-        params = {"channel": "trade", "symbol": list(product_ids), "snapshot": True}
+        params = {"channel": "trade", "symbol": list(symbols), "snapshot": True}
         return [_text({"method": "subscribe", "params": params, "req_id": 1})]
 
     def ping_frame(self) -> str:

@@ -47,7 +47,6 @@ from ohlc_exchanges.decoding import (
     trade_of,
     trades_of,
 )
-from ohlc_exchanges.names import ProductNames
 from ohlc_exchanges.newest_first import DescendingHistory, IdPage
 from ohlc_exchanges.okx.candles import official_candles
 from ohlc_exchanges.page_states import below_id_state
@@ -134,17 +133,13 @@ class Okx(ExchangeAdapter):
     # Documented: 3 connections a second and address; this is far below.
     connection_attempts = (60, 60.0)
 
-    def __init__(self) -> None:
-        self._names = ProductNames(native_name)
-
     def symbol(self, product_id: str) -> str:
         """Return ``BTC-USDT``."""
         return native_name(product_id)
 
-    def subscribe_frames(self, product_ids: Sequence[str]) -> list[str]:
+    def subscriptions(self, symbols: Sequence[str]) -> list[str]:
         """Subscribe one by one, so that a refusal concerns one product."""
-        self._names.remember(product_ids)
-        arguments = [{"channel": _CHANNEL, "instId": native_name(p)} for p in product_ids]
+        arguments = [{"channel": _CHANNEL, "instId": symbol} for symbol in symbols]
         return [_encode({"op": "subscribe", "args": [each]}).decode() for each in arguments]
 
     def ping_frame(self) -> str:
