@@ -150,6 +150,7 @@ class GroupMember:
                 self._positions.start(each.partition, self._first_offset(each))
                 self._committed[each.partition] = each.offset
         except KafkaException as error:
+            self._note_fatal(error.args[0])
             logger.warning("where to go on reading is not known yet: {}", error.args[0].str())
             return
         self._to_start = []
@@ -221,9 +222,14 @@ class GroupMember:
         messages = [] if first is None else [first]
         if first is not None and count > 1:
             messages += self._consumer.consume(count - 1, timeout=0)
+        has_changed = changes != self._changes
+        if has_changed:
+            # What ends the client for good also revokes its partitions, and is reported once.
+            for message in messages:
+                self._note_fatal(message.error())
         if self._fatal is not None:
             raise self._fatal
-        if changes != self._changes:
+        if has_changed:
             # They may be of an assignment that has ended; nothing of them is taken.
             if self._positions.all():
                 self._assign_at_positions()
@@ -339,8 +345,9 @@ class GroupMember:
                 if each.error is not None:
                     raise KafkaException(each.error)
         except KafkaException as error:
-            if error.args[0].code() == KafkaError.FENCED_INSTANCE_ID:
-                raise self._fenced() from None
+            self._note_fatal(error.args[0])
+            if self._fatal is not None:
+                raise self._fatal from None
             raise
         self._committed.update(offsets)
 
@@ -379,13 +386,21 @@ class GroupMember:
     # --- what the client reports -------------------------------------------------------------
 
     def _on_error(self, error: KafkaError) -> None:
+        if not self._note_fatal(error):
+            logger.warning("broker: {}", error.str())
+
+    def _note_fatal(self, error: KafkaError | None) -> bool:
+        """Return whether the client will never read again after this; `read` then raises."""
+        if error is None:
+            return False
         reason = _FATAL_CODES.get(error.code())
         if error.code() == KafkaError.FENCED_INSTANCE_ID or "fenced" in error.str().lower():
             self._fatal = self._fenced()
-        elif reason is not None or error.fatal():
+        elif reason is not None or error.fatal() or error.code() == KafkaError._FATAL:  # noqa: SLF001
             self._fatal = FatalError(f"{reason or 'the consumer cannot go on'} ({error.str()})")
         else:
-            logger.warning("broker: {}", error.str())
+            return False
+        return True
 
     def _fenced(self) -> FencedError:
         return FencedError(

@@ -2,12 +2,13 @@
 
 import time
 from collections.abc import Iterator
+from unittest.mock import Mock
 
 import pytest
-from confluent_kafka import Message, Producer, TopicPartition
+from confluent_kafka import KafkaError, Message, Producer, TopicPartition
 
 from local_stack.brokers import LocalBroker
-from ohlc_core.errors import OutOfSequenceError
+from ohlc_core.errors import FencedError, OutOfSequenceError
 from ohlc_core.kafka.member import GroupMember
 from ohlc_core.messages.topics import TopicNames
 from ohlc_core.service.setting_groups import KafkaSettings
@@ -112,3 +113,29 @@ def test_ends_of_transactions_and_aborted_records_are_no_gaps(
         return group_lag(broker.address, unique_topics.writer_group, member.topic) == 0
 
     wait_until(is_at_the_end, 20, "the last end mark to be committed")
+
+
+class _RevokedAndFenced:
+    """A client whose next poll revokes its partitions and reports, once, that it was fenced."""
+
+    def __init__(self, member: GroupMember) -> None:
+        self._member = member
+        self._consumer = member._consumer
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._consumer, name)
+
+    def poll(self, _timeout: float) -> Mock:
+        self._member._gone([TopicPartition(self._member.topic, 0)])
+        words = "Fatal error: Broker: Static consumer fenced by other consumer"
+        return Mock(**{"error.return_value": KafkaError(KafkaError._FATAL, words, fatal=True)})
+
+
+def test_fencing_reported_with_a_revocation_ends_the_member(
+    member: GroupMember, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _reach_end(member)
+    monkeypatch.setattr(member, "_consumer", _RevokedAndFenced(member))
+    with pytest.raises(FencedError, match="KAFKA_GROUP_INSTANCE_ID"):
+        member.read(1, 0.1)
+    monkeypatch.undo()
