@@ -133,7 +133,7 @@ class ProductCache(BaseSink):
             key.product_id: {"exchange": key.exchange, "watermark_us": product.watermark_us}
             for key, product in self._products.items()
         }
-        status.say("live", f"Aggregating {len(products)} products")
+        status.say("live", f"Aggregating {len(products)} product{'s' * (len(products) != 1)}")
         status.progress(products=products)
 
     def publish_gauges(self, now_us: int) -> None:

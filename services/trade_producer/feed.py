@@ -41,6 +41,7 @@ _PING_SECONDS = 1.0
 _STABLE_SECONDS = 30.0
 # Connect again a little before the exchange cuts the connection.
 _AGE_MARGIN = 0.98
+_SHOWN_AS_0 = 0.05
 
 
 class Lost(NamedTuple):
@@ -337,4 +338,5 @@ class Feed:
         if self._maintenance:
             wait = max(wait, _MAINTENANCE_SECONDS)
         self._next_attempt = now + wait
-        logger.warning("no connection to {} ({}); trying again in {:.1f} s", self.url, reason, wait)
+        again = f"in {wait:.1f} s" if wait > _SHOWN_AS_0 else "now"
+        logger.warning("no connection to {} ({}); trying again {}", self.url, reason, again)

@@ -1,5 +1,6 @@
 """The trade producer's settings."""
 
+import time
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
@@ -16,6 +17,7 @@ from ohlc_core.service.setting_groups import (
 )
 from ohlc_exchanges.settings import ProductSettings
 
+_DAY_US = 86_400_000_000
 START_WORDS = ("last", "window", "now")
 
 
@@ -36,7 +38,9 @@ def start_moment_us(text: str) -> int | None:
 
 
 def _start(text: str) -> str:
-    start_moment_us(text)
+    moment_us = start_moment_us(text)
+    if moment_us is not None and moment_us > time.time_ns() // 1_000 + _DAY_US:
+        raise ValueError("lies more than a day ahead; nothing would be fetched")
     return text
 
 

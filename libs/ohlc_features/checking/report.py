@@ -56,7 +56,7 @@ def _print(report: Report, path: Path) -> None:
         console.print(f"{path.name}: refused for {len(report.problems)} reasons")
     else:
         console.print(
-            f"{path.name}: {count} features hold: no look-ahead, no clock, no order, windows long "
-            "enough, the same bytes in fresh processes and through batches, corrections, gaps and "
-            "restarts of a real store"
+            f"{path.name}: {count} feature{'s' * (count != 1)} pass: no look-ahead, no clock, no "
+            "order, windows long enough, the same bytes in fresh processes and through batches, "
+            "corrections, gaps and restarts of a real store"
         )

@@ -4,8 +4,10 @@ import pytest
 
 from ohlc_core.domain.interval import Interval
 from ohlc_core.domain.trade import ProductKey
+from ohlc_core.errors import SettingsError
+from ohlc_core.service.settings import load
 from ohlc_exchanges.base import Position
-from trade_producer.settings import start_moment_us
+from trade_producer.settings import ProducerSettings, start_moment_us
 from trade_producer.start import StartPlan, needs_clock, plan_start
 from trade_producer.topic_tail import Tail
 
@@ -81,3 +83,8 @@ def test_the_exchange_s_time_is_asked_for_only_where_it_decides(
 def test_start_from_must_be_a_word_or_a_date(text: str) -> None:
     with pytest.raises(ValueError):
         start_moment_us(text)
+
+
+def test_start_more_than_a_day_ahead_is_refused() -> None:
+    with pytest.raises(SettingsError, match=r"START_FROM was '9999-01-01'.*a day ahead"):
+        load(ProducerSettings, kafka_broker_address="x:1", start_from="9999-01-01")
