@@ -1,4 +1,4 @@
-/** The page: routes, the event stream, keys, and what every screen shares. */
+/** The page: routes, the event stream, keys, header and footer. */
 import { html, render } from "./html.js";
 import { age, clock, zoneName } from "./format.js";
 import { Now } from "./now.js";
@@ -6,18 +6,7 @@ import { ChartScreen, chart } from "./chart.js";
 import { Features, features } from "./features.js";
 import { Health, health } from "./health.js";
 import { Runs, runs } from "./runs.js";
-
-const kept = (name, fallback) => {
-  try { return localStorage.getItem(name) ?? fallback; } catch { return fallback; }
-};
-const keep = (name, value) => {
-  try { localStorage.setItem(name, value); } catch { /* a private window keeps nothing */ }
-};
-
-export const state = {
-  now: null, heardAt: 0, zone: kept("zone", "utc"), theme: kept("theme", "auto"),
-  filter: "", pins: new Set(JSON.parse(kept("pins", "[]"))), help: false, selected: null, route: null,
-};
+import { draw, go, intervals, keep, onDraw, productHash, state } from "./page.js";
 
 const screens = [
   ["now", "Now", "", "N"], ["chart", "Chart", "chart", "C"], ["features", "Features", "features", "F"],
@@ -38,16 +27,6 @@ function parseRoute() {
   }
   const screen = screens.find(([, , path]) => path === (plain[0] ?? ""));
   return { screen: screen ? screen[0] : "now" };
-}
-
-export function productHash(exchange, product, interval) {
-  return `#/${[exchange, product, interval].map(encodeURIComponent).join("/")}`;
-}
-
-export function go(hash) { location.hash = hash; }
-
-export function intervals() {
-  return state.now?.intervals?.length ? state.now.intervals : ["1m"];
 }
 
 function chartHash() {
@@ -112,18 +91,13 @@ function setTheme() {
   chart.theme(theme);
 }
 
-export const actions = {
+const actions = {
   zone() { state.zone = state.zone === "utc" ? "local" : "utc"; keep("zone", state.zone); chart.zone(state.zone); draw(); },
   theme() {
     state.theme = document.documentElement.dataset.theme === "dark" ? "light" : "dark";
     keep("theme", state.theme); setTheme(); draw();
   },
   help() { state.help = !state.help; draw(); },
-  filter(text) { state.filter = text; draw(); },
-  pin(name) {
-    if (state.pins.has(name)) state.pins.delete(name); else state.pins.add(name);
-    keep("pins", JSON.stringify([...state.pins])); draw();
-  },
 };
 
 function onKey(event) {
@@ -198,17 +172,12 @@ function App() {
       Lightweight Charts™</a> (Apache-2.0), Copyright (c) 2025 TradingView, Inc. · <a href="/licenses">licences</a> · reads everything, writes nothing</footer>`;
 }
 
-let drawing = 0;
-export function draw() {
-  if (drawing) return;
-  drawing = requestAnimationFrame(() => {
-    drawing = 0;
-    const root = document.getElementById("app");
-    if (root.querySelector(".boot")) root.replaceChildren();
-    render(html`<${App} />`, root);
-    chart.mount(document.getElementById("chart"));
-  });
-}
+onDraw(() => {
+  const root = document.getElementById("app");
+  if (root.querySelector(".boot")) root.replaceChildren();
+  render(html`<${App} />`, root);
+  chart.mount(document.getElementById("chart"));
+});
 
 addEventListener("hashchange", onRoute);
 addEventListener("keydown", onKey);

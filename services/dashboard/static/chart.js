@@ -4,7 +4,7 @@ import {
 } from "./vendor/lightweight-charts.standalone.production.mjs";
 import { html } from "./html.js";
 import { age, clock, intervalMs, moment, number, zoneName } from "./format.js";
-import { draw, go, intervals, productHash, state } from "./app.js";
+import { draw, go, intervals, productHash, state } from "./page.js";
 import { FeatureLines, Picker } from "./lines.js";
 import { Overlay } from "./overlay.js";
 

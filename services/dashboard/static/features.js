@@ -1,7 +1,7 @@
 /** Features: rows of the store as they are, a page at a time, and files of them. */
 import { html } from "./html.js";
 import { moment, number } from "./format.js";
-import { draw, intervals, productHash } from "./app.js";
+import { draw, intervals, productHash } from "./page.js";
 
 const PAGE = 50;
 

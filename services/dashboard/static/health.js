@@ -1,7 +1,7 @@
 /** Health: the services and their parts, how old data is by stage, gaps, and what was rejected. */
 import { html } from "./html.js";
 import { age, clock, moment, number } from "./format.js";
-import { draw } from "./app.js";
+import { draw } from "./page.js";
 
 class Letters {
   constructor() { this.letters = []; this.at = 0; }

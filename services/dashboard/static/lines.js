@@ -2,7 +2,7 @@
 import { LineSeries } from "./vendor/lightweight-charts.standalone.production.mjs";
 import { html } from "./html.js";
 import { intervalMs, number } from "./format.js";
-import { draw, go, productHash, state } from "./app.js";
+import { draw, go, productHash, state } from "./page.js";
 
 const PAGE = 900;
 const FIRST_PANE = 2;

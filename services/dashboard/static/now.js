@@ -1,7 +1,7 @@
 /** Now: the flow from the exchange to the store, and the products, worst first. */
 import { html } from "./html.js";
 import { age, number, percent, rate } from "./format.js";
-import { actions, go, intervals, productHash } from "./app.js";
+import { go, intervals, productHash, setFilter, togglePin } from "./page.js";
 
 const titles = {
   exchange: "exchange", "trade-producer": "producer", trades: "trades topic",
@@ -37,7 +37,7 @@ export function Now({ state }) {
   return html`<ol class="flow" aria-label="From the exchange to the store">${now.flow.map((box) => html`<${Box} key=${box.name} box=${box} />`)}</ol>
     <div class="line"><h2>Products <small>${rows.length} of ${now.products.length}, worst first</small></h2>
       <input id="filter" type="search" placeholder="filter ( / )" aria-label="Filter of the products" value=${state.filter}
-        onInput=${(event) => actions.filter(event.target.value)} /></div>
+        onInput=${(event) => setFilter(event.target.value)} /></div>
     ${rows.length === 0 ? html`<p class="empty">${now.products.length
       ? "No product has this in its name." : `No product on the topic yet. ${now.broker_problem || now.sentence}`}</p>` : html`
     <div class="scroll"><table class="products"><thead><tr><th></th><th>product</th><th>last price</th><th>change, 1 h</th>
@@ -45,7 +45,7 @@ export function Now({ state }) {
       <tbody>${rows.map((row) => html`<tr key=${row.name} class=${row.gaps ? "warn" : ""}
           onClick=${() => go(productHash(row.exchange, row.product, interval))}>
         <td><button class="pin" aria-pressed=${state.pins.has(row.name)} aria-label=${`Pin ${row.name}`}
-          onClick=${(event) => { event.stopPropagation(); actions.pin(row.name); }}>${state.pins.has(row.name) ? "★" : "☆"}</button></td>
+          onClick=${(event) => { event.stopPropagation(); togglePin(row.name); }}>${state.pins.has(row.name) ? "★" : "☆"}</button></td>
         <td><a href=${productHash(row.exchange, row.product, interval)}>${row.product}</a> <small>${row.exchange}</small></td>
         <td>${number(row.price)}</td><td>${percent(row.change)}</td>
         <td>${row.last_trade ? `${age(ageOf(row.last_trade, now.now))} ago` : "none yet"}</td>

@@ -1,7 +1,7 @@
 /** Runs: what is running, backfills with their progress, and reports of parity. */
 import { html } from "./html.js";
 import { age, moment, number } from "./format.js";
-import { draw, productHash } from "./app.js";
+import { draw, productHash } from "./page.js";
 
 class RunsData {
   constructor() { this.reports = []; this.runs = []; this.at = 0; this.seen = new Map(); }
