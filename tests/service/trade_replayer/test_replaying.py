@@ -314,6 +314,9 @@ def test_bitstamps_one_day_is_replayed_and_more_refused(
         exchange="bitstamp", simulator_history="30m", simulator_rate=2, product_ids="BTC/USD"
     ) as simulator:
         simulator.control.pause()
+        paused_s = simulator.control.state()["clock_ns"] // 10**9
+        # A replay ends at the whole second of the response's Date: let the pause's own pass.
+        wait_until(lambda: datetime.now(UTC).timestamp() >= paused_s + 1, 10)
         today = datetime.now(UTC).date()
         midnight_ns = calendar.timegm(today.timetuple()) * 10**9
         settings = {
@@ -325,7 +328,6 @@ def test_bitstamps_one_day_is_replayed_and_more_refused(
         }
         script = replay(**settings)
         assert script.wait(60) == 0, script.log()
-        # Read now: trades up to the pause may appear a moment after it.
         truth = [
             str(trade["trade_id"])
             for trade in simulator.control.trades("BTC/USD")
