@@ -160,8 +160,10 @@ def _plan(settings: ReplayerSettings, runtime: Runtime) -> _Plan:
     opened = open_source(settings, runtime.stop, waiting)
     for product_id, product in products.items():
         product.files = opened.files.get(product_id)
+        product.source_first_us = opened.first_us[product_id]
+        product.source_end_us = opened.end_us.get(product_id)
         if product.from_us is None:
-            product.from_us = opened.first_us[product_id]
+            product.from_us = product.source_first_us
         # Never beyond the exchange's own clock, nor beyond this machine's.
         ends = (product.to_us, opened.clock_us, settings.to_us)
         product.to_us = min(end for end in ends if end is not None)

@@ -102,9 +102,12 @@ def _state(product: ProductProgress) -> str:
 
 
 def _emptiness(product: ProductProgress) -> str:
-    if product.outside:
-        return f"{product.key} in the period ({product.outside:,} outside it)"
-    return f"{product.key}"
+    if product.source_first_us is None:
+        return f"{product.key}"
+    held = f"the source's first is of {_time(product.source_first_us)}"
+    if product.source_end_us is not None:
+        held += f", all are before {_time(product.source_end_us)}"
+    return f"{product.key} in the period ({held} UTC)"
 
 
 def _time(time_us: int | None) -> str:

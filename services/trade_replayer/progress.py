@@ -39,6 +39,9 @@ class ProductProgress(msgspec.Struct):
         repeated, missing: rows left out as repeats, and ids skipped.
         first_us: event time of the first trade of the period.
         files: how many files hold the product, where the source has files.
+        source_first_us, source_end_us: the first trade of the source, whatever the period, and a
+            time behind its last one, where the source knows them.
+        begun_us: the event time an earlier run had reached; 0 without one.
         holds_trades: whether its topic holds trades, this run's or an earlier one's.
         note: what it waits for, if for anything.
         is_done: whether its final watermark is there.
@@ -55,6 +58,9 @@ class ProductProgress(msgspec.Struct):
     rejected: dict[str, int] = msgspec.field(default_factory=dict)
     first_us: int | None = None
     files: int | None = None
+    source_first_us: int | None = None
+    source_end_us: int | None = None
+    begun_us: int = 0
     holds_trades: bool = False
     repeated: int = 0
     missing: int = 0
@@ -81,14 +87,25 @@ class ProductProgress(msgspec.Struct):
         TRADES.labels(str(self.key)).inc(trades)
         REPLAYED_UNTIL.labels(str(self.key)).set(at_us / 1e6)
 
+    def resume(self, at_us: int) -> None:
+        """Note the event time an earlier run had reached."""
+        self.begun_us = self.at_us = at_us
+        self.holds_trades = True
+
     @property
     def fraction(self) -> float:
         """How much of the period is done, 0 to 1."""
-        if self.is_done:
-            return 1.0
-        if self.from_us is None or not self.at_us or self.to_us <= self.from_us:
+        return 1.0 if self.is_done else self._fraction(self.at_us)
+
+    @property
+    def begun_fraction(self) -> float:
+        """How much of the period an earlier run had done, 0 to 1."""
+        return self._fraction(self.begun_us)
+
+    def _fraction(self, at_us: int) -> float:
+        if self.from_us is None or not at_us or self.to_us <= self.from_us:
             return 0.0
-        return min(1.0, max(0.0, (self.at_us - self.from_us) / (self.to_us - self.from_us)))
+        return min(1.0, max(0.0, (at_us - self.from_us) / (self.to_us - self.from_us)))
 
     @property
     def days(self) -> str:
@@ -162,7 +179,7 @@ def _show_lines(display: _Display, done: threading.Event) -> None:
                 product.days,
                 product.trades,
                 rate,
-                time_left(product.fraction, display.monotonic() - began),
+                time_left(product.fraction, display.monotonic() - began, product.begun_fraction),
                 note,
             )
         candles = display.candles()
@@ -170,11 +187,17 @@ def _show_lines(display: _Display, done: threading.Event) -> None:
             logger.info("{:,} candles so far", candles)
 
 
-def time_left(fraction: float, seconds: float) -> str:
-    """Return the time left as ``h:mm:ss`` when ``fraction`` took ``seconds``; ``?`` early on."""
-    if fraction <= 0.001:
+def time_left(fraction: float, seconds: float, begun: float = 0.0) -> str:
+    """Return the time left as ``h:mm:ss``; ``?`` early on.
+
+    Args:
+        fraction: how much of the whole is done.
+        seconds: what it took since ``begun`` was done.
+        begun: how much of the whole was done before.
+    """
+    if fraction - begun <= 0.001:
         return "?"
-    left = round(seconds / fraction - seconds)
+    left = round((1 - fraction) * seconds / (fraction - begun))
     return f"{left // 3600}:{left // 60 % 60:02d}:{left % 60:02d}"
 
 

@@ -65,7 +65,8 @@ class ProductReplay:
         self._progress = progress
         self._so_far = so_far
         self._last = so_far.last
-        progress.holds_trades = so_far.last is not None
+        if so_far.last is not None:
+            progress.resume(so_far.last.timestamp_us)
 
     def run(self) -> None:
         """Append what is missing of the product's records; `ProductProgress.is_done` says

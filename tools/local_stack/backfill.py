@@ -6,6 +6,7 @@ aggregator's state are kept until the run has succeeded, so that the same comman
 killed one ended.
 """
 
+import hashlib
 import shlex
 import sys
 import time
@@ -29,11 +30,13 @@ from ohlc_core.messages.topics import TopicNames, topic_names
 from ohlc_core.service.clean_text import hide_secrets
 from ohlc_core.service.local_runs import running_stacks
 from ohlc_core.service.settings import load
+from ohlc_history.sources.archive import paths_at
 
 _POLL_SECONDS = 0.2
 _GROUP_SECONDS = 60.0
 #: How a run stands after the replayer's exit code.
 _ENDS = {None: "not complete", 0: "complete"}
+_FILES = "files"
 #: What a command must repeat to go on with a run; the rest is the environment's.
 _REPEATED = (
     "run_id",
@@ -55,6 +58,7 @@ def run_backfill(settings: StackSettings, stop: StopRequest) -> int:
         StackError: something it needs cannot be started or kept running.
     """
     replay = load(BackfillSettings)
+    files = _file_states(replay.replay_path) if replay.replay_source == "files" else ""
     scripts = ("trade-replayer", "ohlc-aggregator", "feature-writer")
     is_own_broker = not settings.was_given("kafka_broker_address")
     check_settings(scripts, {"KAFKA_SECURITY_PROTOCOL": "PLAINTEXT"} if is_own_broker else {})
@@ -64,7 +68,9 @@ def run_backfill(settings: StackSettings, stop: StopRequest) -> int:
     folder = RunFolder(Path(settings.local_stack_folder), f"backfill-{topics.run_id}")
     folder.acquire()
     view = PlainView()
-    _check_resumed(folder, replay)
+    begins_again = _check_resumed(folder, replay, files)
+    if begins_again:
+        view.say("the files at REPLAY_PATH changed since this backfill was begun: it begins again")
     if not is_own_broker:
         check_broker(settings, stop)
     if settings.feature_store == "local":
@@ -76,7 +82,7 @@ def run_backfill(settings: StackSettings, stop: StopRequest) -> int:
     code = None
     try:
         with running(Pipeline(folder, settings, view.say)) as pipeline:
-            code = _run(pipeline, topics, view, stop)
+            code = _run(pipeline, topics, view, stop, begins_again=begins_again)
     finally:
         folder.record(state=_ENDS.get(code, "not everything was used"), **about)
     if code is None:
@@ -101,8 +107,25 @@ def resume_command(replay: BackfillSettings) -> str:
     return " ".join([*words, "make backfill"])
 
 
-def _check_resumed(folder: RunFolder, replay: BackfillSettings) -> None:
+def _file_states(path: str) -> str:
+    """Return a digest of the files at REPLAY_PATH: their names, sizes and times of change.
+
+    Raises:
+        SettingsError: there is no file.
+    """
+    states = [
+        (str(file), (seen := file.stat()).st_size, seen.st_mtime_ns) for file in paths_at(path)
+    ]
+    return hashlib.sha256(repr(states).encode()).hexdigest()
+
+
+def _check_resumed(folder: RunFolder, replay: BackfillSettings, files: str) -> bool:
     """Check that a run that goes on has the settings it began with, and keep those of a new one.
+
+    What a run took of files that are others now may not be right: it is forgotten.
+
+    Returns:
+        Whether the run begins again for that.
 
     Raises:
         StackError: it has others; exit code 2.
@@ -115,7 +138,7 @@ def _check_resumed(folder: RunFolder, replay: BackfillSettings) -> None:
         "FEATURE_GROUP_NAME": replay.feature_group_name,
         "FEATURE_GROUP_VERSION": str(replay.feature_group_version),
     }
-    begun = folder.settings_begun_with(now)
+    begun = folder.settings_begun_with(now | {_FILES: files})
     if changed := [name for name, value in now.items() if begun.get(name, value) != value]:
         before = " ".join(f"{each}={begun[each]}" for each in changed)
         raise StackError(
@@ -123,9 +146,21 @@ def _check_resumed(folder: RunFolder, replay: BackfillSettings) -> None:
             "go on with that, or give another RUN_ID to begin again",
             exit_code=2,
         )
+    if begun.get(_FILES, files) == files:
+        return False
+    folder.forget_data()
+    folder.settings_begun_with(now | {_FILES: files})
+    return True
 
 
-def _run(pipeline: Pipeline, topics: TopicNames, view: PlainView, stop: StopRequest) -> int | None:
+def _run(
+    pipeline: Pipeline,
+    topics: TopicNames,
+    view: PlainView,
+    stop: StopRequest,
+    *,
+    begins_again: bool,
+) -> int | None:
     """Return the replayer's exit code once the run is over; None when it was stopped before.
 
     Raises:
@@ -135,6 +170,8 @@ def _run(pipeline: Pipeline, topics: TopicNames, view: PlainView, stop: StopRequ
     address = dashboard_address(view.say)
     if not settings.was_given("kafka_broker_address") and not _join_live_run(pipeline):
         pipeline.start_broker(topics)
+    if begins_again and pipeline.broker is None:
+        delete_run(pipeline.kafka, topics, _GROUP_SECONDS)
     for script in ("ohlc-aggregator", "feature-writer"):
         ours = _service_settings(pipeline, topics, script)
         pipeline.start(service(script, folder, ours, pipeline.metrics_port()))

@@ -62,9 +62,7 @@ class RunFolder:
             ) from None
         deadline = time.monotonic() + patience_seconds
         while not _lock(lock):
-            if any(
-                stack.get("folder") == str(self.path) for stack in running_stacks(self.path.parent)
-            ):
+            if self._is_in_use():
                 deadline = 0.0  # it goes on: waiting does not help
             if time.monotonic() > deadline:
                 lock.close()
@@ -78,7 +76,6 @@ class RunFolder:
         reaper.hold(lock.fileno())
 
     def _is_in_use(self) -> bool:
-        """Return whether its run goes on, so that waiting does not help."""
         stacks = running_stacks(self.path.parent)
         return any(stack.get("folder") == str(self.path) for stack in stacks)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 from dotenv import dotenv_values
+from dotenv.parser import parse_stream
 from pydantic import SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -130,7 +131,7 @@ def env_file_text() -> str:
     """Return the text of ``.env``; "" where there is none.
 
     Raises:
-        SettingsError: it cannot be read, or is no UTF-8 text.
+        SettingsError: it cannot be read, is no UTF-8 text, or has a line that sets nothing.
     """
     try:
         text = Path(ENV_FILE).read_bytes().decode("utf-8-sig")
@@ -144,6 +145,13 @@ def env_file_text() -> str:
         text = "\0"
     if "\0" in text:
         raise SettingsError(f"the file {ENV_FILE} is no UTF-8 text; save it as UTF-8")
+    for binding in parse_stream(io.StringIO(text)):
+        if binding.error:
+            # The line may hold a secret: its number is enough.
+            raise SettingsError(
+                f"line {binding.original.line} of the file {ENV_FILE} sets nothing; write "
+                "NAME=value, with quotes closed, or # before a comment"
+            )
     return text
 
 

@@ -38,6 +38,7 @@ class OpenedSource(NamedTuple):
         first_us: of each product's first trade, where the source knows it; else None.
         clock_us: the exchange's clock, where it reported it.
         files: how many files hold each product, where the source has files.
+        end_us: a time behind each product's last trade, where the source knows it.
         left_out: files that could not be used.
     """
 
@@ -46,6 +47,7 @@ class OpenedSource(NamedTuple):
     clock_us: int | None
     files: Mapping[str, int] = MappingProxyType({})
     left_out: Sequence[LeftOut] = ()
+    end_us: Mapping[str, int] = MappingProxyType({})
 
 
 def open_source(settings: HistorySettings, stop: threading.Event, on_wait: OnWait) -> OpenedSource:
@@ -65,7 +67,9 @@ def open_source(settings: HistorySettings, stop: threading.Event, on_wait: OnWai
             logger.info("not used: {}: {}", other.part, other.reason)
         counts = {product: files.parts(product) for product in products}
         first_us = {product: files.first_us(product) for product in products}
-        return OpenedSource(files, first_us, None, counts, files.left_out)
+        ends = {product: files.end_us(product) for product in products}
+        end_us = {product: end for product, end in ends.items() if end is not None}
+        return OpenedSource(files, first_us, None, counts, files.left_out, end_us)
     query = QuerySource(
         settings.replay_query,
         products,

@@ -78,6 +78,12 @@ class FileSource:
         """Return the event time of the product's first trade, or None when there is none."""
         return min((file.first_us for file in self._files[product_id]), default=None)
 
+    def end_us(self, product_id: str) -> int | None:
+        """Return a time behind the product's last trade, or None where not all files show one."""
+        ends = [file.end_us for file in self._files[product_id]]
+        known = [end for end in ends if end is not None]
+        return max(known) if known and len(known) == len(ends) else None
+
     def parts(self, product_id: str) -> int:
         """Return how many files hold the product's trades."""
         return len(self._files[product_id])

@@ -113,13 +113,24 @@ def test_wrong_days_are_reported_before_anything_is_started(processes: Processes
     assert "TO_DAY was 2023-08-01, not after FROM_DAY 2023-08-02" in backfill.log()
 
 
-def test_a_backfill_that_can_not_read_its_source_fails(
-    processes: Processes, tmp_path: Path
+def test_interrupted_backfill_begins_again_when_its_files_have_changed(
+    processes: Processes, trades: Path, tmp_path: Path
 ) -> None:
-    settings = {**_settings(tmp_path / "nowhere.csv"), "LOCAL_BROKER": "noida"}
-    backfill = processes("local-stack", settings, args=("backfill",))
-    assert backfill.wait(90) == 2, backfill.log()
-    assert "nowhere.csv" in backfill.log()
+    if lacking := kafka_jars.missing():
+        pytest.skip(lacking)
+    lines = trades.read_text().splitlines()
+    # Later rows first, and far behind the rest one row that belongs between them.
+    cut = lines[:40_001] + lines[-1:] + lines[40_001:-1]
+    trades.write_text("\n".join(cut) + "\n")
+    failed = _backfill(processes, trades)
+    assert failed.wait(_END_SECONDS) == 1, failed.log()
+    assert "BTCUSD.csv: its trades are not in order" in failed.log()
+
+    trades.write_text("\n".join(lines) + "\n")
+    again = _backfill(processes, trades)
+    assert again.wait(_END_SECONDS) == 0, again.log()
+    assert "the files at REPLAY_PATH changed since this backfill was begun" in again.log()
+    assert _stored(tmp_path / "processes") == _expected(trades)
 
 
 def test_what_was_not_used_is_in_the_exit_code_until_it_is_put_right(

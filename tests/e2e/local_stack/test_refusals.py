@@ -75,18 +75,33 @@ def test_missing_client_names_make_target(monkeypatch: pytest.MonkeyPatch) -> No
     assert error.value.exit_code == 2
 
 
-def test_resumed_backfill_with_other_settings_is_refused(
+def test_missing_replay_path_is_refused_before_anything_is_started(
     processes: Processes, tmp_path: Path
 ) -> None:
     settings = {
-        "LOCAL_BROKER": "noida",
         "REPLAY_SOURCE": "files",
         "REPLAY_PATH": str(tmp_path / "missing.csv"),
+        "FROM_DAY": "2023-08-01",
+    }
+    run = processes("local-stack", settings, args=("backfill",))
+    assert run.wait(30) == 2, run.log()
+    assert "missing.csv', where there is no file" in run.log()
+    assert not list((tmp_path / "processes" / "run").glob("backfill-*"))
+
+
+def test_resumed_backfill_with_other_settings_is_refused(
+    processes: Processes, tmp_path: Path
+) -> None:
+    (tmp_path / "XBTUSD.csv").write_text("no trades\n")
+    settings = {
+        "LOCAL_BROKER": "noida",
+        "REPLAY_SOURCE": "files",
+        "REPLAY_PATH": str(tmp_path / "XBTUSD.csv"),
         "FROM_DAY": "2023-08-01",
         "RUN_ID": "mine",
     }
     begun = processes("local-stack", settings, args=("backfill",))
-    assert begun.wait(60) == 2, begun.log()
+    assert begun.wait(60) == 1, begun.log()
     other = processes("local-stack", {**settings, "OHLC_INTERVALS": "2m"}, args=("backfill",))
     assert other.wait(30) == 2
     assert "this backfill was begun with OHLC_INTERVALS=1m,5m,1h; go on with that" in other.log()

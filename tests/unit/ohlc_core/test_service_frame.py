@@ -196,6 +196,18 @@ def test_env_file_that_is_no_utf8_exits_2_in_one_line(
     )
 
 
+@pytest.mark.parametrize("line", ["LOG LEVEL=INFO", "A='open", "=1"])
+def test_env_file_line_that_sets_nothing_is_numbered_and_not_shown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], line: str
+) -> None:
+    (tmp_path / ".env").write_text(f"# mine\nLOG_LEVEL=INFO\n{line}\n")
+    assert exit_code(lambda settings, runtime: None) == 2
+    shown = capsys.readouterr().err
+    assert shown.startswith("service: wrong setting: line 3 of the file .env sets nothing")
+    assert line not in shown
+    assert shown.count("\n") == 1
+
+
 def test_misspelt_setting_in_env_file_is_reported_with_nearest_name(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -42,7 +42,13 @@ def test_summary_shows_what_was_seen_taken_and_left_out(capsys: pytest.CaptureFi
             "empty",
             "no trades of kraken:ETH",
         ),
-        ([product(holds_trades=False, outside=5)], [], "empty", "in the period (5 outside it)"),
+        (
+            [product(holds_trades=False, source_first_us=5 * DAY, source_end_us=7 * DAY)],
+            [],
+            "empty",
+            "no trades of kraken:BTC/USD in the period (the source's first is of "
+            "1970-01-06 00:00:00, all are before 1970-01-08 00:00:00 UTC)",
+        ),
     ],
 )
 def test_run_that_left_something_out_fails_unless_that_is_allowed(

@@ -42,6 +42,15 @@ def test_the_time_left(fraction: float, seconds: float, left: str) -> None:
     assert time_left(fraction, seconds) == left
 
 
+def test_time_left_of_resumed_replay_counts_only_what_this_run_did() -> None:
+    resumed = product()
+    resumed.resume(resumed.to_us // 2)
+    assert (resumed.fraction, resumed.begun_fraction) == (0.5, 0.5)
+    assert time_left(resumed.fraction, 5, resumed.begun_fraction) == "?"
+    resumed.at_us = resumed.to_us // 4 * 3
+    assert time_left(resumed.fraction, 60, resumed.begun_fraction) == "0:01:00"
+
+
 def test_lines_tell_products_rate_waits_and_candles(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress, "_LINE_EVERY_SECONDS", 0.01)
     waiting = product(at_us=DAY)
