@@ -17,6 +17,7 @@ from ohlc_history.sources.column_mapping import (
     select_trades,
     trade_columns,
 )
+from ohlc_history.sources.object_storage import connect_object_storage
 from ohlc_history.sources.postgres_copy import PostgresCopy
 from ohlc_history.sources.products import ProductNames
 from ohlc_history.trade_table import UNKNOWN_SIDE, Batch, clean
@@ -83,7 +84,7 @@ class QuerySource:
                     ).fetchall()
                     self._note_products([row[0] or "" for row in held], ProductNames(product_ids))
         except (duckdb.Error, SourceError) as error:
-            raise SettingsError(f"REPLAY_QUERY: {' '.join(str(error).split())}") from None
+            raise SettingsError(f"REPLAY_QUERY: {_one_line(error)}") from None
         if not self._columns.has("product_id"):
             if len(product_ids) > 1:
                 raise SettingsError(
@@ -123,10 +124,11 @@ class QuerySource:
                 )
                 yield from map(clean, rows)
         except duckdb.Error as error:
-            raise SourceError(f"REPLAY_QUERY failed: {' '.join(str(error).split())}") from None
+            raise SourceError(f"REPLAY_QUERY failed: {_one_line(error)}") from None
 
     def _connection(self) -> "DuckDBPyConnection":
         connection = connect()
+        connect_object_storage(connection, self._relation + "".join(self._setup))
         for statement in self._setup:
             connection.execute(statement)
         return connection
@@ -161,7 +163,7 @@ def _statements(query: str) -> tuple[list[str], str]:
     try:
         parsed = duckdb.extract_statements(query)
     except duckdb.Error as error:
-        raise SettingsError(f"REPLAY_QUERY: {' '.join(str(error).split())}") from None
+        raise SettingsError(f"REPLAY_QUERY: {_one_line(error)}") from None
     if not parsed:
         raise SettingsError("REPLAY_QUERY has no statement")
     allowed = {getattr(duckdb.StatementType, name, None) for name in _SETUP}
@@ -183,6 +185,12 @@ def _statements(query: str) -> tuple[list[str], str]:
     # On lines of their own: a comment at the end of a statement goes to the end of its line.
     statements = [f"{each.query.strip().rstrip(';')}\n" for each in parsed]
     return statements[:-1], statements[-1]
+
+
+def _one_line(error: Exception) -> str:
+    text = str(error).strip()
+    # What a client for object storage raises, DuckDB passes on as a whole traceback.
+    return text.splitlines()[-1] if text.startswith("Traceback") else " ".join(text.split())
 
 
 def _shown(statement: str) -> str:
