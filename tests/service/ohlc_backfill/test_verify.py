@@ -38,7 +38,7 @@ class Verified:
         self._folder = folder
         self.database = folder / "features.db"
 
-    def fill(self, simulator: Simulator, exchange: str, product_id: str) -> None:
+    def fill(self, simulator: Simulator, exchange: str, product_id: str, *intervals: str) -> None:
         """Write what the aggregator makes of everything that has happened."""
         trades = [
             Trade(
@@ -52,7 +52,7 @@ class Verified:
         ]
         # The windows that are over; the exchange's newest candle is not final either.
         end = trades[-1].timestamp_us // (5 * MINUTE) * 5 * MINUTE
-        driver = Driver(rules("1m", "5m"), ProductKey(exchange, product_id))
+        driver = Driver(rules(*intervals or ("1m", "5m")), ProductKey(exchange, product_id))
         candles = driver.start(trades[0].timestamp_us)
         candles += driver.trades(*(trade for trade in trades if trade.timestamp_us < end))
         candles += driver.watermark(end, final=True)
@@ -164,3 +164,16 @@ def test_a_store_that_can_not_be_asked_is_a_wrong_setting(
     assert code == 2
     assert words in said
     assert len(said.splitlines()) == 1
+
+
+def test_weeks_that_begin_on_monday_agree_with_binances(tmp_path: Path) -> None:
+    with start_simulator(
+        exchange="binance", product_ids="BTC/USDT", simulator_history="25d", simulator_rate=0.005
+    ) as simulator:
+        simulator.control.pause()
+        weekly = Verified(simulator.rest_url, tmp_path)
+        weekly.fill(simulator, "binance", "BTC/USDT", "1w@monday")
+        code, said, report = weekly.run("binance", "BTC/USDT", OHLC_INTERVALS="1w@monday")
+    assert code == 0, said
+    (weeks,) = report["official"]
+    assert weeks["compared"] == weeks["equal"] >= 2, said

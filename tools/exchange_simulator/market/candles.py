@@ -33,17 +33,18 @@ class OfficialCandle(NamedTuple):
 
 
 def official_candles(
-    log: TradeLog, interval_seconds: int, first_start: int, now_ns: int
+    log: TradeLog, interval_seconds: int, first_start: int, now_ns: int, origin: int = 0
 ) -> list[OfficialCandle]:
     """Return every candle from ``first_start`` (s) up to the running one, oldest first.
 
-    Starts no earlier than the window of the first trade; empty windows are flat.
+    Starts no earlier than the window of the first trade; empty windows are flat. Windows are
+    counted from ``origin`` (s).
     """
     if not len(log):
         return []
     now = now_ns // NS
-    listed = log.row(0).time_ns // NS
-    start = max(first_start - first_start % interval_seconds, listed - listed % interval_seconds)
+    begin = max(first_start, log.row(0).time_ns // NS)
+    start = begin - (begin - origin) % interval_seconds
     index = log.index_at_time(start * NS)
     close = log.row(index - 1).price if index else 0
     found: list[OfficialCandle] = []

@@ -25,7 +25,10 @@ _FOREVER = (1 << 62) // _MS
 _INTERVALS = {
     "1s": 1, "1m": 60, "3m": 180, "5m": 300, "15m": 900, "30m": 1800, "1h": 3600, "2h": 7200,
     "4h": 14400, "6h": 21600, "8h": 28800, "12h": 43200, "1d": 86400,
+    "1w": 604800,
 }  # fmt: skip
+# Weeks begin on Monday.
+_ORIGINS = {"1w": 4 * 86400}
 
 
 def symbol_of(product: str) -> str:
@@ -124,14 +127,15 @@ class BinanceRest:
     def _klines(self, call: RestCall) -> str:
         listing = self._listing(call)
         limit = _limit(call)
-        seconds = _INTERVALS.get(call.params.get("interval", ""))
+        interval = call.params.get("interval", "")
+        seconds, origin = _INTERVALS.get(interval), _ORIGINS.get(interval, 0)
         if seconds is None:
             raise _BadRequestError(-1120, "Invalid interval.")
         now_ns = self._clock.now_ns()
         end = min(_number(call, "endTime", _FOREVER) * _MS, now_ns)
-        running = end // NS // seconds * seconds
+        running = (end // NS - origin) // seconds * seconds + origin
         start = _number(call, "startTime", (running - (limit - 1) * seconds) * 1000)
-        candles = official_candles(listing.log, seconds, -(-start // 1000), end)
+        candles = official_candles(listing.log, seconds, -(-start // 1000), end, origin)
         wanted = [each for each in candles if each.start * 1000 >= start][:limit]
         return f"[{','.join(_kline(listing, each, seconds, _scale(call)) for each in wanted)}]"
 
