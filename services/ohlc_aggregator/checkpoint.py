@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from prometheus_client import Gauge
 from quixstreams.sinks.base import BaseSink
 from quixstreams.state import State
 
@@ -91,6 +92,8 @@ class ProductCache(BaseSink):
         self._stores: dict[ProductKey, QuixState] = {}
         self._saved: dict[ProductKey, bytes] = {}
         self._touched: dict[ProductKey, ProductCandles] = {}
+        # Looking a metric's labels up costs more than setting it.
+        self._watermarks: dict[ProductKey, Gauge] = {}
 
     def product(self, key: ProductKey, state: State[Any, Any]) -> ProductCandles:
         """Return the product's candles, as current as the stored state."""
@@ -104,6 +107,7 @@ class ProductCache(BaseSink):
                 sequential = has_dense_ids(key.exchange)
                 product = ProductCandles(key, self._rules, store, sequential=sequential)
                 self._products[key] = product
+                self._watermarks[key] = WATERMARK.labels(key.exchange, key.product_id)
             self._touched[key] = product
         return product
 
@@ -144,6 +148,6 @@ class ProductCache(BaseSink):
         watermarks = [p.watermark_us for p in products if p.watermark_us is not None]
         for key, product in self._products.items():
             if product.watermark_us is not None:
-                WATERMARK.labels(key.exchange, key.product_id).set(product.watermark_us / 1e6)
+                self._watermarks[key].set(product.watermark_us / 1e6)
         if watermarks:
             WATERMARK_LAG.set((now_us - min(watermarks)) / 1_000_000)

@@ -69,23 +69,28 @@ class ProductCounts:
     """
 
     def __init__(self, key: ProductKey, intervals: Iterable[str]) -> None:
+        labels = (key.exchange, key.product_id)
         self.gaps = self.duplicates = self.late = 0
         self.last_trade_us = 0
-        self.revisions: Tally[str] = Tally(dict.fromkeys(intervals, 0))
-        self._labels = (key.exchange, key.product_id)
+        self.revisions: Tally[str] = Tally()
+        # Looking a metric's labels up costs more than counting.
+        self._gaps, self._duplicates = GAPS.labels(*labels), DUPLICATES.labels(*labels)
+        self._late, self._last_trade = LATE.labels(*labels), LAST_TRADE.labels(*labels)
+        self._revisions = {each: REVISIONS.labels(*labels, each) for each in intervals}
 
     def publish(self) -> None:
         """Hand everything to Prometheus and begin again from 0."""
-        labels = self._labels
-        GAPS.labels(*labels).inc(self.gaps)
-        DUPLICATES.labels(*labels).inc(self.duplicates)
-        LATE.labels(*labels).inc(self.late)
-        for interval, count in self.revisions.items():
-            REVISIONS.labels(*labels, interval).inc(count)
-            self.revisions[interval] = 0
+        if self.gaps or self.duplicates or self.late:
+            self._gaps.inc(self.gaps)
+            self._duplicates.inc(self.duplicates)
+            self._late.inc(self.late)
+            self.gaps = self.duplicates = self.late = 0
+        if self.revisions:
+            for interval, count in self.revisions.items():
+                self._revisions[interval].inc(count)
+            self.revisions.clear()
         if self.last_trade_us:
-            LAST_TRADE.labels(*labels).set(self.last_trade_us / 1e6)
-        self.gaps = self.duplicates = self.late = 0
+            self._last_trade.set(self.last_trade_us / 1e6)
 
 
 class Counts:
