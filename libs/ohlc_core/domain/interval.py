@@ -1,6 +1,7 @@
 """Intervals and the windows they cut event time into."""
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 _UNIT_MS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
@@ -24,6 +25,7 @@ class Interval(NamedTuple):
     offset_us: int = 0
 
     @classmethod
+    @lru_cache(maxsize=256)
     def parse(cls, text: str) -> "Interval":
         """Read ``<count><s|m|h|d|w>`` or ``1w@monday``.
 

@@ -32,14 +32,22 @@ class _Pair(NamedTuple):
 
 
 def natural_logarithm(numbers: Floats) -> Floats:
-    """Return ln of each number; NaN where it is not positive or not finite."""
+    """Return ln of each number; NaN where it is not positive or not finite.
+
+    Each distinct number is computed once: the windows of neighbouring rows overlap.
+    """
+    distinct, places = np.unique(numbers, return_inverse=True)
+    return _nearest(distinct)[places].reshape(numbers.shape)
+
+
+def _nearest(numbers: Floats) -> Floats:
     good = (numbers > 0.0) & (numbers < np.inf)
     found = _logarithm(np.where(good, numbers, 1.0))
     error = np.abs(found.high) * _ERROR
     rounded = found.high + (found.low + error)
     unsure = rounded != found.high + (found.low - error)
-    for place in np.argwhere(unsure):
-        rounded[tuple(place)] = _exact(float(numbers[tuple(place)]))
+    for place in np.flatnonzero(unsure & good):
+        rounded[place] = _exact(float(numbers[place]))
     return np.where(good, rounded, np.nan)
 
 

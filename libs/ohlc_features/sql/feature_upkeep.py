@@ -65,12 +65,13 @@ class FeatureUpkeep:
 
     def parts(self, candles: Sequence[Candle]) -> Iterator[Sequence[Candle]]:
         """Cut a batch so that each part touches a bounded number of rows."""
+        work_of = {text: self._work(text) for text in {candle.interval for candle in candles}}
         begin, work = 0, 0.0
         for place, candle in enumerate(candles):
-            work += self._work(candle.interval)
+            work += work_of[candle.interval]
             if work > _ROWS_IN_A_TRANSACTION:
                 yield candles[begin:place]
-                begin, work = place, self._work(candle.interval)
+                begin, work = place, work_of[candle.interval]
         yield candles[begin:]
 
     def _work(self, interval: str) -> float:
