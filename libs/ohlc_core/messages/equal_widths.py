@@ -1,6 +1,8 @@
 """JSON arrays whose elements are equally long: a table of characters, read column by column.
 
 A table of digits becomes integers by one product of matrices, far quicker than number by number.
+Doubles do it faster than integers do, and as exactly: all terms are integers and none is negative,
+so a result below 2^53 had no partial sum that doubles could not hold.
 """
 
 from functools import cache
@@ -14,8 +16,9 @@ Integers = npt.NDArray[np.int64]
 _ZERO = ord("0")
 _DIGITS = b"0123456789"
 _TO_ZEROS = bytes.maketrans(_DIGITS, b"0" * 10)
-#: Integers of so many digits fit into 64 bits.
+#: Integers of so many digits fit into 64 bits; their powers of ten are exact doubles.
 _MAX_DIGITS = 18
+_EXACT = 2.0**53
 
 
 class EqualWidths(NamedTuple):
@@ -62,11 +65,15 @@ def read_equal_widths(text: bytes, count: int, *, number_at: int = 0) -> EqualWi
     digits = table - _ZERO  # what is no digit wraps to more than 9
     if np.count_nonzero(digits > 9) != count * (len(marks) + 1):
         return None
-    return EqualWidths(digits.astype(np.int64) @ _weights(first.translate(_TO_ZEROS)), first)
+    weights = _weights(first.translate(_TO_ZEROS))
+    doubles = digits.astype(np.float64) @ weights
+    if doubles.max() < _EXACT:
+        return EqualWidths(doubles.astype(np.int64), first)
+    return EqualWidths(digits.astype(np.int64) @ weights.astype(np.int64), first)
 
 
 @cache
-def _weights(shape: bytes) -> Integers:
+def _weights(shape: bytes) -> npt.NDArray[np.float64]:
     """Return the power of ten of each place of an element and its comma: 0 where no digit is."""
     weights = [0] * (len(shape) + 1)
     power = 1
@@ -74,4 +81,4 @@ def _weights(shape: bytes) -> Integers:
         if shape[place] == _ZERO:
             weights[place] = power
             power *= 10
-    return np.array(weights, np.int64)
+    return np.array(weights, np.float64)
