@@ -19,7 +19,7 @@ class Chart {
   constructor() { this.rows = new Map(); this.provisional = null; this.gaps = []; this.name = "dark"; this.at = null; this.lines = new FeatureLines(this); this.reset(); }
 
   reset() {
-    this.rows.clear(); this.provisional = null; this.gaps = []; this.problem = ""; this.loaded = false;
+    this.rows.clear(); this.sorted = null; this.provisional = null; this.gaps = []; this.problem = ""; this.loaded = false;
     this.oldest = false; this.loading = false; this.hover = null; this.openAt = 0; this.liveSince = null; this.lines.reset();
   }
 
@@ -48,6 +48,7 @@ class Chart {
       const found = await answer.json();
       if (name !== this.selected) return;
       for (const row of found.candles ?? []) if (!this.rows.has(row.start)) this.rows.set(row.start, row);
+      this.sorted = null;
       this.oldest = (found.candles ?? []).length < PAGE;
       this.gaps = found.gaps ?? this.gaps;
       this.problem = found.store_problem ?? found.error ?? "";
@@ -73,6 +74,7 @@ class Chart {
       }
       this.rows.set(row.start, row);
     }
+    this.sorted = null;
     if (this.provisional && this.rows.has(this.provisional.start)) this.provisional = null;
     this.lines.expectNew();
     this.paint(false); draw();
@@ -88,10 +90,11 @@ class Chart {
     draw();
   }
 
+  /** The candles by time, sorted once per change: a hundred thousand may be there at every move of the mouse. */
   ordered() {
-    const rows = [...this.rows.values()].sort((a, b) => a.start - b.start);
-    if (this.provisional && (!rows.length || this.provisional.start > rows.at(-1).start)) rows.push(this.provisional);
-    return rows;
+    this.sorted ??= [...this.rows.values()].sort((a, b) => a.start - b.start);
+    const open = this.provisional;
+    return open && !(open.start <= this.sorted.at(-1)?.start) ? [...this.sorted, open] : this.sorted;
   }
 
   // --- drawing ----------------------------------------------------------------------------
@@ -123,7 +126,7 @@ class Chart {
     });
     this.api.timeScale().subscribeVisibleLogicalRangeChange((range) => {
       if (!range || range.from > 20 || this.oldest || this.loading || !this.rows.size) return;
-      this.load(this.selected, Math.min(...this.rows.keys()));
+      this.load(this.selected, this.ordered()[0].start);
     });
     this.theme(document.documentElement.dataset.theme);
     this.zone(state.zone);

@@ -67,7 +67,7 @@ export class FeatureLines {
   /** Read what belongs to the candles that are loaded. */
   async load() {
     if (!this.chart.selected || !this.chart.rows.size) return;
-    const oldest = Math.min(...this.chart.rows.keys());
+    const oldest = this.chart.ordered()[0].start;
     if (this.asked !== null && oldest >= this.asked) return;
     const of = JSON.parse(this.chart.selected);
     const before = this.asked; this.asked = oldest;
