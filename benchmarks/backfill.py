@@ -119,7 +119,7 @@ def whole_path(env: Mapping[str, str]) -> tuple[float, float, Memory]:
         [BIN / "local-stack", "backfill"],
         env=os.environ | dict(env),
         stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
+        stderr=subprocess.STDOUT,
         text=True,
     )
     memory, moments, lines = Memory(), {}, []
