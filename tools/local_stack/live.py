@@ -29,6 +29,7 @@ from local_stack.stopping import StopRequest
 from local_stack.view import Backlog, View, view_for
 from local_stack.warning_lines import WarningLines
 from ohlc_core.messages.topics import topic_names
+from ohlc_core.service.clean_text import hide_secrets
 from ohlc_core.service.settings import load
 from ohlc_exchanges.settings import ProductSettings
 from ohlc_features.sql.market import SIMULATED
@@ -184,7 +185,7 @@ def _tell_where(mode: Mode, pipeline: Pipeline, for_service: dict[str, str], vie
     store = for_service.get("FEATURE_STORE", settings.feature_store)
     if store == "local":
         url = for_service.get("FEATURE_STORE_URL", settings.feature_store_url)
-        store = store_url(url).render_as_string(hide_password=True)
+        store = hide_secrets(store_url(url).render_as_string(hide_password=True))
     view.say(f"broker      {pipeline.broker_address} ({pipeline.broker_words})")
     view.say(f"store       {store}")
     view.say(f"logs        {pipeline.folder.logs}")
@@ -213,7 +214,8 @@ def _published_settings(for_service: dict[str, str]) -> dict[str, str]:
         "EXCHANGE_WS_URL",
         "EXCHANGE_REST_URL",
     )
-    shown = {name: for_service[name] for name in wanted if for_service.get(name)}
+    given = {name: for_service.get(name, "") for name in wanted}
+    shown = {name: value for name, value in given.items() if value and hide_secrets(value) == value}
     url = for_service.get("FEATURE_STORE_URL", "")
     if url.startswith("sqlite"):
         # As an absolute path: a reader may work in another folder.

@@ -68,8 +68,12 @@ def product_of_key(key: str) -> str:
 
 def _files(paths: Sequence[Path]) -> Iterable[Path]:
     for path in paths:
-        found = sorted(path.glob("*Trades*.json")) if path.is_dir() else [path]
-        if not found or not found[0].is_file():
+        try:
+            found = sorted(path.glob("*Trades*.json")) if path.is_dir() else [path]
+            is_there = bool(found) and found[0].is_file()
+        except OSError:  # a name that is too long, or a folder that may not be read
+            is_there = False
+        if not is_there:
             raise SettingsError(
                 f"SIMULATOR_TRADES_FILE was '{path}' (no such file); allowed: Kraken REST Trades "
                 "bodies, or a folder of *Trades*.json"
