@@ -228,6 +228,11 @@ sbom: $(VENV)/.run $(VENV_SUPPLY)/.done ## what running installs as CycloneDX, i
 		--of JSON -o build/sbom.json $(BIN)/python
 	@echo "build/sbom.json"
 
+.PHONY: wheel
+wheel: $(VENV)/.dev $(BIN)/uv ## the product's wheel, without tools and tests, in build/dist
+	@rm -rf build/dist && $(PIP) wheel --no-deps --no-build-isolation --wheel-dir build/dist .
+	@ls build/dist/*.whl
+
 .PHONY: audit
 audit: $(VENV_SUPPLY)/.done ## known vulnerabilities of what is locked; asks the internet
 	@for lock in run hopsworks; do \
