@@ -4,21 +4,15 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, model_validator
 
+from ohlc_core.plugins import EXCHANGES as PLUGINS
+from ohlc_core.plugins import one_of
 from ohlc_core.service.setting_groups import TextList
 from ohlc_core.service.settings import EnvSettings
 from ohlc_exchanges.registry import EXCHANGES, adapter_for
 
-EXCHANGES_TEXT = f"{', '.join(EXCHANGES[:-1])} or {EXCHANGES[-1]}"
-
-
-def _known(name: str) -> str:
-    if name not in EXCHANGES:
-        raise ValueError("there is no such exchange")
-    return name
-
-
+EXCHANGES_TEXT = f"{', '.join(EXCHANGES)}, or that of an installed package"
 #: The name of an exchange in the registry.
-ExchangeName = Annotated[str, AfterValidator(_known)]
+ExchangeName = Annotated[str, AfterValidator(one_of(EXCHANGES, PLUGINS, "exchange"))]
 
 
 class ProductSettings(EnvSettings):

@@ -7,6 +7,11 @@ from ohlc_core.domain.candle import Candle
 
 if TYPE_CHECKING:
     from ohlc_features.define.group import FeatureGroup
+    from ohlc_features.define.loading import DefinedGroup
+    from ohlc_features.define.observer import Observer
+    from ohlc_features.reading.source import CandleSource
+    from ohlc_features.schema import Origin
+    from ohlc_features.settings import FeatureStoreSettings
 
 
 class FeatureStore(Protocol):
@@ -86,4 +91,30 @@ class GroupRowSink(FeatureStore, Protocol):
         Raises:
             StoreUnavailableError: some may be kept; the same call may succeed later.
             StoreRejectedError: it will not.
+        """
+
+
+class StorePlugin(Protocol):
+    """What the entry point of a store refers to: a module or class with these functions."""
+
+    def open_store(
+        self,
+        settings: "FeatureStoreSettings",
+        *,
+        origin: "Origin",
+        write_incomplete: bool,
+        definitions: "Sequence[DefinedGroup]",
+        observer: "Observer | None",
+    ) -> FeatureStore:
+        """Open the store for writing; arguments and errors as `ohlc_features.factory.open_store`.
+
+        A store without feature groups refuses definitions with StoreRejectedError.
+        """
+
+    def open_reading(self, settings: "FeatureStoreSettings") -> "CandleSource":
+        """Open the store for reading.
+
+        Raises:
+            StoreUnavailableError: it cannot be reached at the moment.
+            StoreRejectedError: it cannot be opened, or not be read.
         """

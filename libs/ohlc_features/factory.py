@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ohlc_features.base import FeatureStore
+from ohlc_core.plugins import STORES, is_plugin, load_plugin
+from ohlc_features.base import FeatureStore, StorePlugin
 from ohlc_features.define.loading import DefinedGroup
 from ohlc_features.define.observer import Observer
 from ohlc_features.errors import StoreRejectedError
@@ -56,6 +57,14 @@ def open_store(
                 observer=observer,
             )
         return HopsworksStore(settings, origin=origin, write_incomplete=write_incomplete)
+    if is_plugin(STORES, settings.feature_store):
+        return _plugin(settings).open_store(
+            settings,
+            origin=origin,
+            write_incomplete=write_incomplete,
+            definitions=definitions,
+            observer=observer,
+        )
     from ohlc_features.sql.store import LocalStore
 
     return LocalStore.open(
@@ -85,8 +94,15 @@ def open_reading(settings: FeatureStoreSettings) -> "CandleSource":
         from ohlc_features.hopsworks.reader import HopsworksSource
 
         return HopsworksSource.open(settings)
+    if is_plugin(STORES, settings.feature_store):
+        return _plugin(settings).open_reading(settings)
     from ohlc_features.sql.reader import LocalSource
 
     return LocalSource(
         settings.feature_store_url, settings.feature_group_name, settings.feature_group_version
     )
+
+
+def _plugin(settings: FeatureStoreSettings) -> StorePlugin:
+    plugin: StorePlugin = load_plugin(STORES, settings.feature_store)
+    return plugin

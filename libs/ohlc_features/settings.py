@@ -1,20 +1,24 @@
 """Where features are kept, for the writer and the readers alike."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import AfterValidator, Field, SecretStr, model_validator
 
+from ohlc_core.plugins import STORES, one_of
 from ohlc_core.service.setting_groups import GraceMs
 from ohlc_core.service.settings import EnvSettings
 from ohlc_features.sql.url import store_url
+
+_BUILT_IN = ("local", "hopsworks", "console")
 
 
 class FeatureStoreSettings(EnvSettings):
     """The feature store."""
 
-    feature_store: Literal["local", "hopsworks", "console"] = Field(
+    feature_store: Annotated[str, AfterValidator(one_of(_BUILT_IN, STORES, "store"))] = Field(
         "local",
-        description="local (SQLite or Postgres), hopsworks, or console (print rows, store none)",
+        description="local (SQLite or Postgres), hopsworks, console (print rows, store none), or "
+        "an installed package's",
     )
     feature_store_url: str = Field(
         "sqlite:///data/features.db",

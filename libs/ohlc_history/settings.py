@@ -1,10 +1,18 @@
 """Settings of a history: which trades, of which period, from where."""
 
 from datetime import UTC, date, datetime
-from typing import Annotated, Literal
+from typing import Annotated
 
-from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    field_validator,
+    model_validator,
+)
 
+from ohlc_core.plugins import SOURCES, one_of
 from ohlc_core.service.setting_groups import (
     IntervalSettings,
     ObservabilitySettings,
@@ -34,6 +42,9 @@ def midnight_us(day: date) -> int:
     return (day - _EPOCH_DAY).days * _DAY_US
 
 
+_BUILT_IN = ("rest", "files", "sql")
+
+
 class HistorySettings(ObservabilitySettings, ProductSettings, IntervalSettings):
     """History: which trades, of which days, from where."""
 
@@ -42,8 +53,10 @@ class HistorySettings(ObservabilitySettings, ProductSettings, IntervalSettings):
         None,
         description="day after the last one, UTC: YYYY-MM-DD (empty: now, or a file's last day)",
     )
-    replay_source: Literal["rest", "files", "sql"] = Field(
-        "rest", description="rest (the exchange), files (REPLAY_PATH) or sql (REPLAY_QUERY)"
+    replay_source: Annotated[str, AfterValidator(one_of(_BUILT_IN, SOURCES, "source"))] = Field(
+        "rest",
+        description="rest (the exchange), files (REPLAY_PATH), sql (REPLAY_QUERY), or an installed "
+        "package's",
     )
     replay_path: str = Field(
         "", description="a file, a folder or a pattern, for REPLAY_SOURCE=files"

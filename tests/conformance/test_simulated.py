@@ -38,9 +38,9 @@ _REST_FAULTS = ("503", "500", "too_many_requests", "unavailable", "garbage", "em
 
 
 @pytest.fixture
-def simulator(exchange: str, product: str) -> Iterator[Simulator]:
+def simulator(protocol_name: str, product: str) -> Iterator[Simulator]:
     with start_simulator(
-        exchange=exchange,
+        exchange=protocol_name,
         product_ids=product,
         simulator_start=START,
         simulator_rate=40,

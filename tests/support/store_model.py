@@ -2,47 +2,20 @@
 
 import itertools
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import cast
 
 from hypothesis import strategies as st
 
 from ohlc_core.domain.candle import Candle
-from ohlc_features.schema import FeatureRow, feature_row
+from ohlc_features.checking.store_suite import Delivery, expected_rows
+from ohlc_features.schema import FeatureRow, Origin
 from support.candle_records import candle
 from support.feature_db import StoredRows
 
 
-class Delivery(NamedTuple):
-    """A batch of one writer."""
-
-    origin: str
-    candles: list[Candle]
-
-
-def _stays(old: FeatureRow, new: FeatureRow) -> bool:
-    if new.trade_count != old.trade_count:
-        return old.trade_count > new.trade_count
-    by_backfill = [row.origin == "backfill" and row.complete for row in (old, new)]
-    if by_backfill[0] != by_backfill[1]:
-        return by_backfill[0]
-    if new.revision != old.revision:
-        return old.revision > new.revision
-    return old.complete and not new.complete
-
-
 def model(deliveries: Sequence[Delivery], *, write_incomplete: bool) -> StoredRows:
     """Return what a store holds after ``deliveries``."""
-    held: dict[tuple[object, ...], FeatureRow] = {}
-    for delivery in deliveries:
-        for each in delivery.candles:
-            row = feature_row(each, delivery.origin)
-            old = held.get(row[:4])
-            if old is None:
-                if row.complete or write_incomplete:
-                    held[row[:4]] = row
-            elif not _stays(old, row):
-                held[row[:4]] = row
-    history = [held[key] for key in sorted(held)]  # type: ignore[type-var]
+    history = expected_rows(deliveries, write_incomplete=write_incomplete)
     latest: dict[tuple[object, ...], FeatureRow] = {}
     for row in history:
         if row.complete:
@@ -85,7 +58,9 @@ def _in_batches(draw: st.DrawFn, order: Sequence[tuple[str, Candle]]) -> list[De
         candles = [each for _, each in same]
         cuts = sorted(draw(st.sets(st.integers(1, len(candles)), max_size=3)))
         bounds = sorted({0, *cuts, len(candles)})
-        batches += [Delivery(origin, candles[a:b]) for a, b in itertools.pairwise(bounds)]
+        batches += [
+            Delivery(cast("Origin", origin), candles[a:b]) for a, b in itertools.pairwise(bounds)
+        ]
     return batches
 
 

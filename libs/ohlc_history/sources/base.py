@@ -50,3 +50,11 @@ class TradeSource(Protocol):
             SourceError: the source cannot be read.
         """
         ...
+
+
+class StoredSource(TradeSource, Protocol):
+    """History that is all there when it is opened."""
+
+    def first_us(self, product_id: str) -> int | None:
+        """Return the event time of the product's first trade, or None when there is none."""
+        ...

@@ -11,15 +11,19 @@ from typing import NamedTuple
 from loguru import logger
 
 from ohlc_core.errors import FatalError, SettingsError
+from ohlc_core.plugins import SOURCES, is_plugin, load_plugin
 from ohlc_exchanges.base import ExchangeAdapter, ExchangeError, UnknownProductError
 from ohlc_exchanges.http import CallSpacing, RestFetcher, RetryPolicy
 from ohlc_exchanges.registry import adapter_for, has_dense_ids
 from ohlc_history.settings import HistorySettings
-from ohlc_history.sources.base import LeftOut, TradeSource
+from ohlc_history.sources.base import LeftOut, StoredSource, TradeSource
 from ohlc_history.sources.history_files import FileSource
 from ohlc_history.sources.page_cache import CachedFetch
 from ohlc_history.sources.query import QuerySource
 from ohlc_history.sources.rest import RestSource
+
+#: What the entry point of a source refers to. Raises SettingsError or FatalError.
+SourcePlugin = Callable[[HistorySettings], StoredSource]
 
 #: Called before each wait for the exchange: the product, why, and for how many seconds.
 OnWait = Callable[[str, str, float], None]
@@ -70,6 +74,15 @@ def open_source(settings: HistorySettings, stop: threading.Event, on_wait: OnWai
         ends = {product: files.end_us(product) for product in products}
         end_us = {product: end for product, end in ends.items() if end is not None}
         return OpenedSource(files, first_us, None, counts, files.left_out, end_us)
+    if is_plugin(SOURCES, settings.replay_source):
+        opener: SourcePlugin = load_plugin(SOURCES, settings.replay_source)
+        stored = opener(settings)
+        return OpenedSource(
+            stored,
+            {product: stored.first_us(product) for product in products},
+            None,
+            left_out=stored.left_out,
+        )
     query = QuerySource(
         settings.replay_query,
         products,

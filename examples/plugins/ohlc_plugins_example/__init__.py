@@ -1,0 +1,1 @@
+"""An exchange, a source of history and a feature store of another package."""
