@@ -6,6 +6,7 @@ SHELL := /bin/sh
 
 VENV ?= .venv
 HOPSWORKS_VENV := .venv-hopsworks
+PREFECT_VENV := .venv-prefect
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3 || echo python3)
 BIN := $(VENV)/bin
 # A module of Python that Ctrl-C ends without a traceback, whenever it comes.
@@ -78,7 +79,7 @@ verify: $(VERIFY_VENV)/.run ## candles in the store against candles recomputed f
 PYTEST = PYTEST_ADDOPTS="$$PYTEST_ADDOPTS $$ARGS" $(BIN)/python -m pytest -q
 
 .PHONY: test
-test: lint types hopsworks-client ## all tests this machine can run, saying what it skipped and why
+test: lint types hopsworks-client prefect-client ## all tests this machine can run, saying what it skipped and why
 	@$(PYTEST) -n "$${TEST_PROCESSES:-2}" --dist loadfile
 
 .PHONY: test-fast
@@ -183,6 +184,16 @@ $(HOPSWORKS_VENV)/.run: requirements/hopsworks.txt pyproject.toml | $(VENV)/bin/
 	@$(HOPSWORKS_VENV)/bin/python $(PIP_INSTALL) -r requirements/hopsworks.txt || { $(OFFLINE); exit 1; }
 	@$(HOPSWORKS_VENV)/bin/python -m pip install --quiet --disable-pip-version-check \
 		--no-deps --no-build-isolation --editable .
+	@touch $@
+
+# Prefect's dependencies are its own; the flow calls the commands of the other environment.
+.PHONY: prefect-client
+prefect-client: $(PREFECT_VENV)/.run ## Prefect for examples/prefect_backfill.py, in .venv-prefect
+
+$(PREFECT_VENV)/.run: requirements/prefect.txt | $(VENV)/bin/python
+	@echo "Prefect into $(PREFECT_VENV) (downloads about 60 MB, once)"
+	@$(VENV)/bin/python -m venv $(PREFECT_VENV)
+	@$(PREFECT_VENV)/bin/python $(PIP_INSTALL) -r requirements/prefect.txt || { $(OFFLINE); exit 1; }
 	@touch $@
 
 $(VENV)/bin/python:
