@@ -140,6 +140,10 @@ bench-freshness: $(VENV)/.dev ## how soon rows are in the store, and where the t
 bench-features: $(VENV)/.dev ## what feature groups cost: live, backfill, build, vector
 	@$(BIN)/python benchmarks/features.py $$ARGS
 
+.PHONY: bench-online
+bench-online: $(VENV)/.dev ## reading the newest rows from Redis while a writer writes, in ms
+	@$(BIN)/python benchmarks/online.py $$ARGS
+
 # Rivals have dependencies of their own, which must not meet ours.
 $(VENV_BENCH)/.done: requirements/bench.txt
 	@echo "installing the rivals into $(VENV_BENCH) ..."

@@ -29,7 +29,7 @@ lock trade-producer 3.12 --extra producer "${same[@]}" pyproject.toml
 # The replayer's image also reads the store back, to prove a backfill.
 lock trade-replayer 3.12 --extra replayer --extra reader --extra postgres "${same[@]}" pyproject.toml
 lock ohlc-aggregator 3.12 --extra aggregator "${same[@]}" pyproject.toml
-lock feature-writer 3.12 --extra writer --extra postgres "${same[@]}" pyproject.toml
+lock feature-writer 3.12 --extra writer --extra postgres --extra redis "${same[@]}" pyproject.toml
 # The dashboard reads the store and writes Parquet files of it.
 lock dashboard 3.12 --extra dashboard --extra reader --extra postgres "${same[@]}" pyproject.toml
 lock exchange-simulator 3.12 --extra simulator "${same[@]}" pyproject.toml

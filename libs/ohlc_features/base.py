@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from ohlc_features.define.loading import DefinedGroup
     from ohlc_features.define.observer import Observer
     from ohlc_features.reading.source import CandleSource
-    from ohlc_features.schema import Origin
+    from ohlc_features.rules import OnlineKey
+    from ohlc_features.schema import FeatureRow, Origin
     from ohlc_features.settings import FeatureStoreSettings
 
 
@@ -62,6 +63,18 @@ class FeatureGroupStore(FeatureStore, Protocol):
 
     def unmaintained_groups(self) -> list[str]:
         """Return the stored feature groups whose rows this store does not keep in step."""
+
+
+@runtime_checkable
+class NewestRowsStore(FeatureStore, Protocol):
+    """A store that can say which rows are its newest."""
+
+    def newest_rows(self, keys: "Sequence[OnlineKey]") -> "list[FeatureRow]":
+        """Return the newest complete rows of some products and intervals.
+
+        Raises:
+            StoreUnavailableError, StoreRejectedError: it cannot be read.
+        """
 
 
 class GroupRow(NamedTuple):

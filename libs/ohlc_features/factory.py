@@ -37,6 +37,33 @@ def open_store(
         StoreRejectedError: it cannot be opened.
         DefinitionError: the stored rows of a feature group are of other code.
     """
+
+    def opened(heard: Observer | None) -> FeatureStore:
+        return _open(
+            settings,
+            origin=origin,
+            write_incomplete=write_incomplete,
+            definitions=definitions,
+            observer=heard,
+        )
+
+    if not settings.online_store_url:
+        return opened(observer)
+    from ohlc_features.online.newest import NewestRows
+    from ohlc_features.online.store import OnlineStore
+
+    newest = NewestRows(settings.online_store_url)
+    return OnlineStore(opened, newest, group=_group(settings), origin=origin, observer=observer)
+
+
+def _open(
+    settings: FeatureStoreSettings,
+    *,
+    origin: Origin,
+    write_incomplete: bool,
+    definitions: Sequence[DefinedGroup],
+    observer: Observer | None,
+) -> FeatureStore:
     if settings.feature_store == "console":
         from ohlc_features.console.store import open_console, open_console_with_groups
 
@@ -85,6 +112,16 @@ def open_reading(settings: FeatureStoreSettings) -> "CandleSource":
         StoreUnavailableError: it cannot be reached at the moment.
         StoreRejectedError: it cannot be opened, or keeps nothing that could be read.
     """
+    if not settings.online_store_url:
+        return _open_reading(settings)
+    from ohlc_features.online.newest import NewestRows
+    from ohlc_features.online.source import OnlineSource
+
+    newest = NewestRows(settings.online_store_url)
+    return OnlineSource(_open_reading(settings), newest, _group(settings))
+
+
+def _open_reading(settings: FeatureStoreSettings) -> "CandleSource":
     if settings.feature_store == "console":
         raise StoreRejectedError(
             "FEATURE_STORE was 'console', which keeps nothing that could be read; "
@@ -106,3 +143,7 @@ def open_reading(settings: FeatureStoreSettings) -> "CandleSource":
 def _plugin(settings: FeatureStoreSettings) -> StorePlugin:
     plugin: StorePlugin = load_plugin(STORES, settings.feature_store)
     return plugin
+
+
+def _group(settings: FeatureStoreSettings) -> str:
+    return f"{settings.feature_group_name}_{settings.feature_group_version}"

@@ -33,6 +33,12 @@ class FeatureStoreSettings(EnvSettings):
     feature_group_version: int = Field(
         1, ge=1, le=9999, description="version of the feature group, 1 to 9999"
     )
+    online_store_url: str = Field(
+        "",
+        pattern=r"^(rediss?://.+)?$",
+        description="Redis for the newest rows beside the store: redis://[user:password@]host:port"
+        "[/database] or rediss:// (empty: none)",
+    )
     feature_definitions: str = Field(
         "",
         description="path of a Python file that defines features beyond candles (empty: none)",
@@ -75,6 +81,11 @@ class FeatureStoreSettings(EnvSettings):
         # Checked here and not on the field, whose error would quote a password in the URL.
         if self.feature_store == "local":
             store_url(self.feature_store_url)
+        if self.online_store_url and self.feature_store == "console":
+            raise ValueError(
+                "ONLINE_STORE_URL is set, and FEATURE_STORE=console keeps nothing to put there; "
+                "unset it"
+            )
         if self.feature_store == "hopsworks":
             for name in ("hopsworks_api_key", "hopsworks_project_name"):
                 if not getattr(self, name):

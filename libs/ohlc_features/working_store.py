@@ -83,6 +83,12 @@ class WorkingStore:
         self._written = WrittenGroupRows(definitions)
         self._file = file
         self._close = close
+        heard = observer or Observer()
+
+        def stored(table: str, rows: Sequence[Sequence[Any]]) -> None:
+            self._written.add(table, rows)
+            heard.stored(table, rows)
+
         self._local = LocalStore.open(
             url,
             "ohlc",
@@ -90,7 +96,7 @@ class WorkingStore:
             origin=origin,
             write_incomplete=write_incomplete,
             definitions=definitions,
-            observer=(observer or Observer())._replace(stored=self._written.add),
+            observer=heard._replace(stored=stored),
         )
         self._known_until_ms = file.known_until_ms() if file else 0
 

@@ -63,6 +63,7 @@ KNOWN_SETTINGS = frozenset(
         "METRICS_HOST",
         "METRICS_PORT",
         "OHLC_INTERVALS",
+        "ONLINE_STORE_URL",
         "PROCESSING_GUARANTEE",
         "PRODUCT_IDS",
         "PROMETHEUS_IMAGE",

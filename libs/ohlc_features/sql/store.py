@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Table, inspect
+from sqlalchemy import Connection, Table, inspect, select, tuple_
 from sqlalchemy.exc import SQLAlchemyError
 
 from ohlc_core.domain.candle import Candle
@@ -12,7 +12,7 @@ from ohlc_features.define.loading import DefinedGroup
 from ohlc_features.define.observer import Observer
 from ohlc_features.errors import StoreError, StoreRejectedError, StoreUnavailableError
 from ohlc_features.rules import HistoryKey, OnlineKey, newest_windows, online_key, settle
-from ohlc_features.schema import FeatureRow, Origin, feature_row
+from ohlc_features.schema import COLUMNS, ONLINE_KEY, FeatureRow, Origin, feature_row
 from ohlc_features.sql.engine import Database
 from ohlc_features.sql.feature_upkeep import FeatureUpkeep
 from ohlc_features.sql.ranges import ranges_of
@@ -30,6 +30,10 @@ _Held = dict[HistoryKey, FeatureRow]
 
 class _OvertakenError(Exception):
     """Another writer wrote one of the windows between our look and our write."""
+
+
+def _row(row: Any) -> FeatureRow:  # noqa: ANN401 - a row of the driver's
+    return FeatureRow._make(getattr(row, name) for name in COLUMNS)
 
 
 def _wall_clock_ms() -> int:
@@ -267,6 +271,18 @@ class LocalStore:
             self._database.extend_deadline()
             changed += connection.exec_driver_sql(text, part).rowcount
         return changed
+
+    def newest_rows(self, keys: Sequence[OnlineKey]) -> list[FeatureRow]:
+        """Return the newest complete rows of some products and intervals."""
+        latest = self._tables.latest
+        found: list[FeatureRow] = []
+        with self._database.transaction() as connection:
+            for begin in range(0, len(keys), _RANGES_AT_ONCE):
+                part = keys[begin : begin + _RANGES_AT_ONCE]
+                named = tuple_(*(latest.c[name] for name in ONLINE_KEY)).in_(part)
+                rows = connection.execute(select(latest).where(named))
+                found += [row._replace(complete=bool(row.complete)) for row in map(_row, rows)]
+        return found
 
     def close(self) -> None:
         """Close every connection; SQLite folds its write-ahead log into the file."""
