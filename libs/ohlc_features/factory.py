@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from loguru import logger
+
 from ohlc_core.plugins import STORES, is_plugin, load_plugin
 from ohlc_features.base import FeatureStore, StorePlugin
 from ohlc_features.define.loading import DefinedGroup
@@ -13,6 +15,9 @@ from ohlc_features.settings import FeatureStoreSettings
 
 if TYPE_CHECKING:
     from ohlc_features.reading.source import CandleSource
+
+
+_NEEDS_REDIS = "needs its client: pip install 'ohlc-pipeline[redis]'"
 
 
 def open_store(
@@ -49,9 +54,11 @@ def open_store(
 
     if not settings.online_store_url:
         return opened(observer)
-    from ohlc_features.online.newest import NewestRows
-    from ohlc_features.online.store import OnlineStore
-
+    try:
+        from ohlc_features.online.newest import NewestRows
+        from ohlc_features.online.store import OnlineStore
+    except ImportError:
+        raise StoreRejectedError(f"ONLINE_STORE_URL is set, which {_NEEDS_REDIS}") from None
     newest = NewestRows(settings.online_store_url)
     return OnlineStore(opened, newest, group=_group(settings), origin=origin, observer=observer)
 
@@ -114,9 +121,12 @@ def open_reading(settings: FeatureStoreSettings) -> "CandleSource":
     """
     if not settings.online_store_url:
         return _open_reading(settings)
-    from ohlc_features.online.newest import NewestRows
-    from ohlc_features.online.source import OnlineSource
-
+    try:
+        from ohlc_features.online.newest import NewestRows
+        from ohlc_features.online.source import OnlineSource
+    except ImportError:
+        logger.warning("the feature store is read and not Redis, which {}", _NEEDS_REDIS)
+        return _open_reading(settings)
     newest = NewestRows(settings.online_store_url)
     return OnlineSource(_open_reading(settings), newest, _group(settings))
 

@@ -2,8 +2,8 @@
 
 import random
 import sqlite3
+import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import timedelta
@@ -18,7 +18,7 @@ from ohlc_core.messages.topics import TopicNames
 from ohlc_core.service.settings import load
 from ohlc_features.base import FeatureStore
 from ohlc_features.define.loading import load_definitions
-from ohlc_features.errors import StoreUnavailableError
+from ohlc_features.errors import StoreRejectedError, StoreUnavailableError
 from ohlc_features.factory import open_reading, open_store
 from ohlc_features.online.newest import NewestRows, candle_key
 from ohlc_features.reading import FeatureReader
@@ -254,30 +254,15 @@ def test_console_beside_redis_is_refused() -> None:
         )
 
 
-def test_reads_while_writing_are_fast(settings: Settings) -> None:
-    products = [f"P{number}/USD" for number in range(200)]
-    store = open_store(settings())
-    stop = threading.Event()
-
-    def write() -> None:
-        window = 0
-        while not stop.is_set():
-            store.write([candle(window, product_id=product) for product in products])
-            window += 1
-
-    store.write([candle(0, product_id=product) for product in products])
-    thread = threading.Thread(target=write)
-    thread.start()
-    newest = NewestRows(settings().online_store_url)
-    times = []
-    for number in range(2_000):
-        began = time.perf_counter()
-        found = newest.rows([candle_key("ohlc_1", "kraken", products[number % 200], "1m")])
-        times.append(time.perf_counter() - began)
-        assert found[0] is not None
-    stop.set()
-    thread.join()
-    newest.close()
-    store.close()
-    times.sort()
-    print(f"p50 {times[1_000] * 1e3:.2f} ms, p99 {times[1_980] * 1e3:.2f} ms")  # noqa: T201 - with -s
+def test_missing_client_fails_writing_and_leaves_reads_to_the_store(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    open_store(settings()).close()
+    for name in ("redis", "ohlc_features.online.newest", "ohlc_features.online.source"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.setitem(sys.modules, "redis", None)
+    monkeypatch.delitem(sys.modules, "ohlc_features.online.store", raising=False)
+    with pytest.raises(StoreRejectedError, match=r"ohlc-pipeline\[redis\]"):
+        open_store(settings())
+    with FeatureReader(open_reading(settings())) as reader:
+        assert reader.latest("kraken", "BTC/USD", "1m").is_empty()

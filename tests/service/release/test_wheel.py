@@ -113,3 +113,25 @@ def test_installed_wheel_runs_the_pipeline_from_an_empty_folder(
     with closing(sqlite3.connect(tmp_path / "features.db")) as database:
         (rows,) = database.execute("SELECT count(*) FROM ohlc_1 WHERE complete").fetchone()
     assert rows == 100
+
+
+def test_core_alone_pulls_msgspec_and_numpy_and_makes_candles(wheel: Path, tmp_path: Path) -> None:
+    text = (ROOT / "docs" / "embedding.md").read_text(encoding="utf-8")
+    loop = text.split("```python\n")[1].split("```")[0]
+    subprocess.run([sys.executable, "-m", "venv", str(tmp_path / "venv")], check=True, timeout=120)
+    python = str(tmp_path / "venv" / "bin" / "python")
+    core = [python, "-m", "pip", "install", "--quiet", f"ohlc-pipeline[core] @ file://{wheel}"]
+    subprocess.run(core, check=True, timeout=240)
+    listed = subprocess.run(
+        [python, "-m", "pip", "list", "--format", "freeze"],
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    names = {line.split("==")[0].split(" @")[0] for line in listed.stdout.splitlines()}
+    assert names - {"pip", "setuptools"} == {"ohlc-pipeline", "msgspec", "numpy"}
+    ran = subprocess.run(
+        [python, "-c", loop], cwd=tmp_path, capture_output=True, text=True, check=True, timeout=60
+    )
+    assert ran.stdout.count("True") >= 2
