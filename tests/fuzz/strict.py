@@ -56,7 +56,7 @@ def repeats_a_name(data: bytes) -> bool:
         nonlocal found
         found = found or len(dict(pairs)) != len(pairs)
 
-    json.loads(data, object_pairs_hook=noted)
+    json.loads(data, object_pairs_hook=noted, parse_int=str, parse_float=str)
     return found
 
 

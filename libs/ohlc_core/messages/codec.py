@@ -160,6 +160,8 @@ def decode_dead_letter(value: bytes) -> DeadLetter:
 
 def _decoded(decoder: msgspec.json.Decoder[T], value: bytes) -> T:
     try:
+        if not value.isascii():
+            value.decode()  # what is passed over has to be text as well
         return decoder.decode(value)
     except DECODE_ERRORS as error:
         raise MalformedMessageError(reason_of(error)) from None
