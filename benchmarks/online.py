@@ -1,9 +1,10 @@
 """Reading the newest rows from Redis while a writer writes: latency of each call.
 
-    python benchmarks/online.py [--products 1000] [--reads 20000]
+    python benchmarks/online.py [--products 1000] [--reads 10000] [--pause 1]
 
 A writer of its own process puts a candle of every product and the shipped features into SQLite and
-Redis, window after window, as fast as it can; this process reads one product at a time.
+Redis each second (--pause 0: as fast as it can); this process reads one product at a time, from
+Redis and, to compare, from SQLite.
 """
 
 import argparse
@@ -14,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import redis
@@ -36,7 +38,7 @@ def settings(folder: Path, url: str) -> FeatureStoreSettings:
     return load(FeatureStoreSettings, feature_store_url=store, online_store_url=url)
 
 
-def write(folder: Path, url: str, products: int) -> None:
+def write(folder: Path, url: str, products: int, pause: float) -> None:
     """Write for ever; a line is printed once every product has a row."""
     store = open_store(settings(folder, url), definitions=load_definitions(made.DEFINITIONS))
     draw = random.Random(1)
@@ -48,11 +50,12 @@ def write(folder: Path, url: str, products: int) -> None:
     print("ready", flush=True)
     window = 1
     while True:
-        end = START + window * made.MINUTE
+        began, end = time.monotonic(), START + window * made.MINUTE
         for interval in ("1h", "1m") if window % 60 == 0 else ("1m",):
             names = map(made.name, range(products))
             store.write([made.candle(draw, name, interval, end) for name in names])
         window += 1
+        time.sleep(max(0.0, pause - (time.monotonic() - began)))
 
 
 def timed(call: Callable[[str], object], products: int, reads: int) -> str:
@@ -70,41 +73,46 @@ def timed(call: Callable[[str], object], products: int, reads: int) -> str:
     return f"p50 {p50:.2f} ms, p99 {p99:.2f} ms, max {times[-1] * 1e3:.2f} ms"
 
 
+def latest(reader: FeatureReader, product: str) -> object:
+    """Read a product's newest candle."""
+    return reader.latest("kraken", product, "1m")
+
+
+def vector(reader: FeatureReader, product: str) -> object:
+    """Read a product's newest features."""
+    return reader.vector("momentum", "kraken", product, "1m", max_age=AGE)
+
+
 def main() -> None:
     """Measure."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--products", type=int, default=1_000)
     parser.add_argument("--reads", type=int, default=10_000)
+    parser.add_argument("--pause", type=float, default=1.0, help="seconds between windows")
     parser.add_argument("--write", nargs=2)
     options = parser.parse_args()
     if options.write:
-        write(Path(options.write[0]), options.write[1], options.products)
+        write(Path(options.write[0]), options.write[1], options.products, options.pause)
     with tempfile.TemporaryDirectory() as text:
         port = free_port()
         command = ["redis-server", "--port", str(port), "--save", "", "--dir", text]
         server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         url = f"redis://127.0.0.1:{port}/0"
-        again = [
-            sys.executable,
-            __file__,
-            "--write",
-            text,
-            url,
-            "--products",
-            str(options.products),
-        ]
+        again = [sys.executable, __file__, "--write", text, url]
+        again += [f"--products={options.products}", f"--pause={options.pause}"]
         writer = subprocess.Popen(again, stdout=subprocess.PIPE)
         try:
             assert writer.stdout is not None
             writer.stdout.readline()
             client = redis.Redis.from_url(url)
-            print("PING             ", timed(lambda _: client.ping(), 1, options.reads))
-            with FeatureReader.open(settings(Path(text), url)) as reader:
-                for name, call in (
-                    ("latest, one product", lambda p: reader.latest("kraken", p, "1m")),
-                    ("vector", lambda p: reader.vector("momentum", "kraken", p, "1m", max_age=AGE)),
-                ):
-                    print(f"{name:20}", timed(call, options.products, options.reads))
+            print("PING                ", timed(lambda _: client.ping(), 1, options.reads))
+            for store, address in (("Redis", url), ("SQLite", "")):
+                with FeatureReader.open(settings(Path(text), address)) as reader:
+                    for name, call in (
+                        ("latest", partial(latest, reader)),
+                        ("vector", partial(vector, reader)),
+                    ):
+                        print(f"{name} of {store:10}", timed(call, options.products, options.reads))
         finally:
             writer.kill()
             server.kill()

@@ -15,8 +15,14 @@ from ohlc_core.domain.trade import Trade
 from ohlc_core.domain.trade import reason_to_reject as reason_to_reject_trade
 from ohlc_core.errors import MalformedMessageError
 from ohlc_core.kafka.follower import TopicFollower
-from ohlc_core.messages.codec import decode_candle, decode_dead_letter, decode_trades_topic
+from ohlc_core.messages.codec import (
+    decode_candle,
+    decode_dead_letter,
+    decode_record,
+    decode_trades_topic,
+)
 from ohlc_core.messages.records import GapMessage, TradesMessage, WatermarkMessage, product_key
+from ohlc_core.messages.trades_record import TradesRecord
 from ohlc_features.rules import reason_to_reject
 
 _POLL_SECONDS = 0.1
@@ -29,7 +35,7 @@ _MAX_AHEAD_US = 3_600_000_000
 
 
 class Tails:
-    """Follows the topics from a little before their ends.
+    """Follows the topics from a little before their ends; of a backfill not its trades.
 
     Attributes:
         market: what they showed.
@@ -46,6 +52,7 @@ class Tails:
         self.dead_letters: deque[dict[str, Any]] = deque(maxlen=_LETTERS_BEFORE)
         self.dropped = 0
         self._settings = settings
+        self._is_backfill = settings.topics.is_backfill
         self._stop = stop
         self._thread = threading.Thread(target=self._run, name="tails", daemon=True)
 
@@ -102,8 +109,12 @@ class Tails:
 
     def _trades(self, messages: Iterable[Message]) -> None:
         for message in messages:
+            value = message.value() or b""
             try:
-                record = decode_trades_topic(message.value() or b"")
+                # A backfill appends more trades than are worth reading, all of windows long over.
+                if self._is_backfill and isinstance(decode_record(value), TradesRecord):
+                    continue
+                record = decode_trades_topic(value)
             except MalformedMessageError:
                 self.dropped += 1
                 continue

@@ -27,8 +27,8 @@ class _Message:
         return self._value
 
 
-def _tails() -> Tails:
-    settings = load(DashboardSettings, kafka_broker_address="127.0.0.1:1")
+def _tails(run_id: str = "") -> Tails:
+    settings = load(DashboardSettings, kafka_broker_address="127.0.0.1:1", run_id=run_id)
     return Tails(settings, Market(["1m"]), threading.Event())
 
 
@@ -73,3 +73,14 @@ def test_candle_that_no_store_keeps_is_not_shown() -> None:
     assert tails.market.intervals() == ["1m"]
     assert len(tails.market.recent(KEY, "1m")) == 1
     assert tails.dropped == 2
+
+
+def test_backfills_trades_are_passed_over_and_its_candles_are_not() -> None:
+    tails = _tails("mine")
+    tails._trades(_messages(_trades("10", NOW_US), encode(WatermarkMessage(*KEY, NOW_US))))
+    tails._candles(_messages(encode_candle(candle())))
+    (product,) = tails.market.products()
+    assert product["watermark"] == NOW_US // 1_000
+    assert tails.market.open_candle(KEY, "1m") is None
+    assert len(tails.market.recent(KEY, "1m")) == 1
+    assert tails.dropped == 0
