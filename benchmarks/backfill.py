@@ -223,6 +223,8 @@ def measure(address: str, folder: Path, trades: int, products: int) -> None:
         "FROM_DAY": "2023-01-01",
         "TO_DAY": "2023-12-31",
         "OHLC_INTERVALS": ",".join(INTERVALS),
+        # The year behind the trades would be flat candles, which the batch does not make.
+        "EMPTY_CANDLES": "skip",
         "FEATURE_STORE_URL": f"sqlite:///{folder}/features.db",
         "STATE_DIR": str(folder / "state"),
         "LOCAL_STACK_FOLDER": str(folder / "run"),
