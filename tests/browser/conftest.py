@@ -34,11 +34,14 @@ def browser() -> Iterator[Any]:
 
 
 @pytest.fixture
-def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator["World"]:
+def world(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator["World"]:
+    """A dashboard; the fixture's parameter, where there is one, are settings of it."""
     from support.dashboard import World
 
     monkeypatch.chdir(tmp_path)
-    world = World(tmp_path)
+    world = World(tmp_path, **getattr(request, "param", {}))
     yield world
     world.stop()
 

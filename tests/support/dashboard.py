@@ -104,20 +104,25 @@ class World:
 
     Attributes:
         url: of the page.
+
+    Args:
+        folder: for the store.
+        changes: settings of the dashboard, in place of those with a SQLite store.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **changes: str) -> None:
         self.services = {name: FakeService(name) for name in _NAMES}
         self.store_path = folder / "features.db"
         addresses = ",".join(
             f"{name}=http://127.0.0.1:{each.port}" for name, each in self.services.items()
         )
+        store = {"feature_store_url": f"sqlite:///{self.store_path}"}
         settings = load(
             DashboardSettings,
             _env_file=None,
             dashboard_services=addresses,
-            feature_store_url=f"sqlite:///{self.store_path}",
             ohlc_intervals="1m,5m",
+            **{**store, **changes},
         )
         self._stop = threading.Event()
         self.market = Market(settings.ohlc_intervals)
