@@ -3,8 +3,10 @@
 import csv
 import io
 import json
+import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import (
@@ -33,6 +35,7 @@ _EXPORT_ROWS = 1_000_000
 _EXPORT_CHUNK = 5_000
 _LOOK_AGAIN_SECONDS = 30.0
 _PREDICTIONS = "predictions"
+_CLOSE_SECONDS = 2.0
 
 T = TypeVar("T")
 Row = dict[str, Any]
@@ -70,6 +73,9 @@ class Store:
         self._settings = settings
         self._tables = FeatureTables(settings.feature_group_name, settings.feature_group_version)
         self._engine: Engine | None = None
+        # Requests are served by several threads; one engine is theirs.
+        self._idle = threading.Condition(threading.RLock())
+        self._reads = 0
         self._live_since: dict[Wanted, tuple[float, int | None]] = {}
 
     @property
@@ -86,7 +92,9 @@ class Store:
         return self._settings.feature_store == "local"
 
     def close(self) -> None:
-        """Close the connections."""
+        """Close the connections, once the reads that are under way are over."""
+        with self._idle:
+            self._idle.wait_for(lambda: not self._reads, _CLOSE_SECONDS)
         self._forget()
 
     def catalogue(self) -> list[Row]:
@@ -246,19 +254,33 @@ class Store:
                 "what is shown comes from the topics"
             )
         try:
-            if self._engine is None:
-                url = store_url(self._settings.feature_store_url)
-                self._engine = open_engine(url, read_only=True)
-            with self._engine.connect() as connection:
+            with self._in_use() as engine, engine.connect() as connection:
                 return read(connection)
         except (SQLAlchemyError, PipelineError, OSError) as error:
             self._forget()
             raise StoreAwayError(_first_line(error)) from None
 
+    @contextmanager
+    def _in_use(self) -> Iterator[Engine]:
+        """Yield the engine, opened by whichever request comes first; `close` waits for its end."""
+        with self._idle:
+            if self._engine is None:
+                url = store_url(self._settings.feature_store_url)
+                self._engine = open_engine(url, read_only=True)
+            engine = self._engine
+            self._reads += 1
+        try:
+            yield engine
+        finally:
+            with self._idle:
+                self._reads -= 1
+                self._idle.notify_all()
+
     def _forget(self) -> None:
-        if self._engine is not None:
-            self._engine.dispose()
-            self._engine = None
+        with self._idle:
+            if self._engine is not None:
+                self._engine.dispose()
+                self._engine = None
 
 
 def _mappings(connection: Connection, query: Executable) -> list[Row]:
