@@ -92,6 +92,8 @@ def trades(data: bytes) -> list[tuple[str, Decimal, Decimal, str, int]]:
         refuse(record["type"] != "trades")
         product_of(record)
         refuse(text_of(record["source"]) not in ("websocket", "rest", "file", "sql"))
+        if "trades" in record and "trade_ids" not in record:
+            record |= _columns(record)
         ids = [text_of(each) for each in list_of(record["trade_ids"])]
         columns = [
             [_number(each) for each in list_of(record[name])] for name in ("prices", "quantities")
@@ -105,6 +107,23 @@ def trades(data: bytes) -> list[tuple[str, Decimal, Decimal, str, int]]:
     refuse(not -(1 << 53) < min(times) <= max(times) < 1 << 54, "time")
     refuse(not all(TRADE_ID.fullmatch(each) for each in ids), "id")
     return list(zip(ids, *columns, sides, times, strict=True))
+
+
+def _columns(record: dict[str, Any]) -> dict[str, Any]:
+    """Return the columns of a record of one object per trade, as 0.1 wrote it."""
+    refuse(record.keys() != {"type", "exchange", "product_id", "source", "trades"})
+    objects = list_of(record["trades"])
+    names = {"trade_id", "price", "quantity", "side", "timestamp_us"}
+    refuse(any(not isinstance(each, dict) or each.keys() != names for each in objects))
+    sides = [text_of(each["side"]) for each in objects]
+    refuse(not set(sides) <= {"buy", "sell"})
+    return {
+        "trade_ids": [each["trade_id"] for each in objects],
+        "prices": [each["price"] for each in objects],
+        "quantities": [each["quantity"] for each in objects],
+        "sides": "".join(side[0] for side in sides),
+        "timestamps_us": [each["timestamp_us"] for each in objects],
+    }
 
 
 def _number(value: Any) -> Decimal:

@@ -38,6 +38,7 @@ from ohlc_history.sources.history_files import FileSource
 from support.candle_records import candle
 from support.candles import HOUR, KEY, MINUTE, SECOND, T0, Driver, rules, trade
 from support.hostile import GOOD_FRAMES, HOSTILE_BODIES
+from support.trade_objects import trade_objects
 
 PRODUCTS = ("BTC/USD", "BTC/USDT")
 
@@ -158,6 +159,7 @@ def _records() -> Target:
     seeds = [
         encode_trades("kraken", "BTC/USD", "rest", many[:2]),
         encode_trades("kraken", "BTC/USD", "rest", many),
+        trade_objects("kraken", "BTC/USD", "rest", many[:2]),
         encode(StartMessage("kraken", "BTC/USD", T0)),
         encode(WatermarkMessage("kraken", "BTC/USD", T0, final=True)),
         encode(GapMessage("kraken", "BTC/USD", "7", "9")),

@@ -26,6 +26,7 @@ from ohlc_core.messages.records import (
     TradesTopicMessage,
     WatermarkMessage,
 )
+from ohlc_core.messages.trade_objects import columns_of_objects
 from ohlc_core.messages.trades_record import (
     DECODE_ERRORS,
     TradesRecord,
@@ -92,7 +93,7 @@ def decode_record(value: bytes) -> TopicRecord:
     Raises:
         MalformedMessageError: the value is not JSON or not one of the four records.
     """
-    record = split_trades(value) or _decoded(_trades_topic, value)
+    record = split_trades(value) or columns_of_objects(value) or _decoded(_trades_topic, value)
     _check_name("exchange", _EXCHANGE, record.exchange)
     _check_name("product_id", _PRODUCT, record.product_id)
     if isinstance(record, StartMessage):
