@@ -68,15 +68,16 @@ def run_backfill(settings: StackSettings, stop: StopRequest) -> int:
     folder = RunFolder(Path(settings.local_stack_folder), f"backfill-{topics.run_id}")
     folder.acquire()
     view = PlainView()
+    # First of all: the settings of a store that is refused are not those of a run that has begun.
+    if settings.feature_store == "local":
+        root = Path(settings.local_stack_folder)
+        origin = market(replay, root) if replay.replay_source == "rest" else ""
+        claim(settings, settings.feature_store_url, replay.exchange, origin, stop)
     begins_again = _check_resumed(folder, replay, files)
     if begins_again:
         view.say("the files at REPLAY_PATH changed since this backfill was begun: it begins again")
     if not is_own_broker:
         check_broker(settings, stop)
-    if settings.feature_store == "local":
-        root = Path(settings.local_stack_folder)
-        origin = market(replay, root) if replay.replay_source == "rest" else ""
-        claim(settings, settings.feature_store_url, replay.exchange, origin, stop)
     about = {"run_id": topics.run_id, "command": resume_command(replay)}
     folder.record(state="running", **about)
     code = None

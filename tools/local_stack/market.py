@@ -14,6 +14,7 @@ from ohlc_exchanges.registry import adapter_for
 from ohlc_exchanges.settings import ProductSettings
 from ohlc_features.errors import StoreRejectedError, StoreUnavailableError
 from ohlc_features.sql.market import SIMULATED, MixedMarketsError, claim_market
+from ohlc_features.sql.tables import FeatureTables
 
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _RETRY_SECONDS = 1.0
@@ -50,12 +51,14 @@ def claim(settings: StackSettings, url: str, exchange: str, origin: str, stop: S
     """Record in the store whose candles it gets, once it can be reached.
 
     Raises:
-        StackError: it holds candles of another market (exit code 2), or cannot be opened.
+        StackError: it holds candles of another market (exit code 2), has tables of another
+            version, or cannot be opened.
     """
+    tables = FeatureTables(settings.feature_group_name, settings.feature_group_version)
     deadline = time.monotonic() + settings.feature_store_startup_timeout_seconds
     while not stop.is_set:
         try:
-            claim_market(url, exchange, origin)
+            claim_market(url, exchange, origin, tables)
         except StoreUnavailableError as error:
             if time.monotonic() > deadline:
                 raise StackError(f"{error}; start it, or correct FEATURE_STORE_URL") from None

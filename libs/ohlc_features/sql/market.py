@@ -9,6 +9,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ohlc_features.errors import StoreRejectedError
 from ohlc_features.sql.engine import open_engine, store_error
+from ohlc_features.sql.store import check_columns
+from ohlc_features.sql.tables import FeatureTables
 from ohlc_features.sql.url import shown_url, store_url
 
 #: The market of a demo.
@@ -28,7 +30,7 @@ class MixedMarketsError(StoreRejectedError):
     """The store holds candles of another market; the text names both and the remedy."""
 
 
-def claim_market(url: str, exchange: str, market: str) -> None:
+def claim_market(url: str, exchange: str, market: str, tables: FeatureTables | None = None) -> None:
     """Record that the store's rows of ``exchange`` are from ``market``, before they are written.
 
     Args:
@@ -36,16 +38,19 @@ def claim_market(url: str, exchange: str, market: str) -> None:
         exchange: the exchange's name in the rows.
         market: `SIMULATED`, a host name, or "" where that is unknown (files, SQL), which only
             conflicts with simulated rows.
+        tables: what the rows will be written to; refused first where it has other columns.
 
     Raises:
         MixedMarketsError: the store holds rows of another market.
         StoreUnavailableError: the database cannot be reached or is locked for now.
-        StoreRejectedError: it cannot be opened.
+        StoreRejectedError: it cannot be opened, or its tables are of another version.
     """
     address = store_url(url)
     engine = open_engine(address)
     try:
         with engine.begin() as connection:
+            for table in tables.metadata.tables.values() if tables else ():
+                check_columns(connection, table)
             _METADATA.create_all(connection)
             known = _markets(connection)
             if held := _other_market(connection, known, exchange, market):

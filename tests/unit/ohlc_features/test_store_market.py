@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from ohlc_features.errors import StoreRejectedError
 from ohlc_features.sql.engine import open_engine
 from ohlc_features.sql.market import SIMULATED, MixedMarketsError, claim_market, markets
+from ohlc_features.sql.tables import FeatureTables
 from ohlc_features.sql.url import store_url
 
 
@@ -62,3 +64,14 @@ def test_demo_is_refused_where_unmarked_rows_are(url: str) -> None:
     with pytest.raises(MixedMarketsError, match="holds candles of a real market"):
         claim_market(url, "kraken", SIMULATED)
     claim_market(url, "kraken", "api.kraken.com")
+
+
+def test_tables_of_an_older_version_are_refused_before_anything_is_recorded(url: str) -> None:
+    _with_a_row(url)
+    with pytest.raises(StoreRejectedError, match="table ohlc_1_latest exists with other columns"):
+        claim_market(url, "kraken", "api.kraken.com", FeatureTables("ohlc", 1))
+    engine = open_engine(store_url(url))
+    assert markets(engine) == {}
+    claim_market(url, "kraken", "api.kraken.com", FeatureTables("ohlc", 2))
+    assert markets(engine) == {"kraken": "api.kraken.com"}
+    engine.dispose()
