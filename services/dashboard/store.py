@@ -28,6 +28,7 @@ from ohlc_core.errors import PipelineError
 from ohlc_features.sql.engine import open_engine
 from ohlc_features.sql.feature_tables import DEFINITIONS
 from ohlc_features.sql.feature_tables import LEADING as GROUP_LEADING
+from ohlc_features.sql.store import check_columns
 from ohlc_features.sql.tables import FeatureTables
 from ohlc_features.sql.url import store_url
 
@@ -73,6 +74,7 @@ class Store:
         self._settings = settings
         self._tables = FeatureTables(settings.feature_group_name, settings.feature_group_version)
         self._engine: Engine | None = None
+        self._is_checked = False
         # Requests are served by several threads; one engine is theirs.
         self._idle = threading.Condition(threading.RLock())
         self._reads = 0
@@ -255,10 +257,18 @@ class Store:
             )
         try:
             with self._in_use() as engine, engine.connect() as connection:
+                self._check(connection)
                 return read(connection)
         except (SQLAlchemyError, PipelineError, OSError) as error:
             self._forget()
             raise StoreAwayError(_first_line(error)) from None
+
+    def _check(self, connection: Connection) -> None:
+        """Refuse tables of another version in words, before a query stumbles over them."""
+        if not self._is_checked:
+            for table in self._tables.metadata.tables.values():
+                check_columns(connection, table)
+            self._is_checked = True
 
     @contextmanager
     def _in_use(self) -> Iterator[Engine]:
@@ -281,6 +291,7 @@ class Store:
             if self._engine is not None:
                 self._engine.dispose()
                 self._engine = None
+                self._is_checked = False
 
 
 def _mappings(connection: Connection, query: Executable) -> list[Row]:
