@@ -29,6 +29,11 @@ SECRETS_FOLDER = Path("/run/secrets")
 #: A wrong value is shown up to so many characters.
 _MAX_SHOWN = 1_000
 _LOOKS_LIKE = 0.85
+#: Settings of earlier releases, and what to do about them.
+_FORMER = {
+    "MAX_PARKED_TRADES": "it is called MAX_BUFFERED_TRADES",
+    "WRITE_BATCH_SECONDS": "the writer waits for no timer; take it out",
+}
 
 
 class EnvSettings(BaseSettings):
@@ -156,7 +161,7 @@ def env_file_text() -> str:
 
 
 def misspelt() -> list[str]:
-    """Return a line for each name that nothing reads but that looks like a setting.
+    """Return a line for each name that nothing reads but that looks like a setting, or was one.
 
     Looked through are ``.env`` and the environment: in a container ``.env`` is part of that.
     """
@@ -166,7 +171,11 @@ def misspelt() -> list[str]:
     )
     lines = []
     for name in sorted(places.keys() - KNOWN_SETTINGS):
-        if near := difflib.get_close_matches(name, KNOWN_SETTINGS, 1, _LOOKS_LIKE):
+        if name in _FORMER:
+            lines.append(
+                f"{places[name]} sets {name}, which nothing reads any more: {_FORMER[name]}"
+            )
+        elif near := difflib.get_close_matches(name, KNOWN_SETTINGS, 1, _LOOKS_LIKE):
             lines.append(
                 f"{places[name]} sets {clean(name)}, which nothing reads; {near[0]} is meant?"
             )

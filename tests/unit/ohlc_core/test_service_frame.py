@@ -227,6 +227,17 @@ def test_misspelt_setting_in_environment_is_reported_with_nearest_name(
     assert line in capsys.readouterr().err
 
 
+def test_setting_of_an_earlier_release_is_reported_with_what_became_of_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / ".env").write_text("MAX_PARKED_TRADES=5\nWRITE_BATCH_SECONDS=1\n")
+    assert exit_code(lambda settings, runtime: None) == 0
+    shown = capsys.readouterr().err
+    line = ".env sets MAX_PARKED_TRADES, which nothing reads any more: it is called MAX_BUFFERED_"
+    assert line in shown
+    assert "sets WRITE_BATCH_SECONDS, which nothing reads any more" in shown
+
+
 def test_secret_is_read_from_its_file_and_hidden(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
