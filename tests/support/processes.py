@@ -13,9 +13,9 @@ from support.wait import wait_until
 _PASSED_ON = ("PATH", "HOME", "LANG", "TZ", "TMPDIR", "XDG_CACHE_HOME")
 
 
-def script_path(script: str) -> str:
-    """Return the path of a console script of the environment the tests run in."""
-    beside = Path(sys.executable).with_name(script)
+def script_path(script: str, bin_folder: Path | None = None) -> str:
+    """Return the path of a console script of the environment the tests run in, or of another."""
+    beside = (bin_folder or Path(sys.executable).parent) / script
     found = str(beside) if beside.exists() else shutil.which(script)
     if found is None:
         raise AssertionError(f"the console script {script} is not installed; pip install -e .")
@@ -48,15 +48,22 @@ Processes = Callable[..., Script]
 
 
 def start_script(
-    script: str, folder: Path, env: Mapping[str, str] | None = None, args: tuple[str, ...] = ()
+    script: str,
+    folder: Path,
+    env: Mapping[str, str] | None = None,
+    args: tuple[str, ...] = (),
+    bin_folder: Path | None = None,
 ) -> Script:
-    """Start ``script`` in ``folder`` with only ``env`` as settings; its log is in the folder."""
+    """Start ``script`` in ``folder`` with only ``env`` as settings; its log is in the folder.
+
+    ``bin_folder`` holds the scripts of another version than the one under test.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     passed_on = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
     number = len(list(folder.glob(f"{script}*.log")))
     process = Script(
         script,
-        [script_path(script), *args],
+        [script_path(script, bin_folder), *args],
         folder / f"{script}-{number}.log",
         env={**passed_on, "PYTHONUNBUFFERED": "1", **(env or {})},
         cwd=folder,

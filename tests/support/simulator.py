@@ -190,11 +190,16 @@ def start_simulator(**settings: Any) -> Simulator:
     )
 
 
-def start_simulator_process(folder: Path, **settings: Any) -> Simulator:
-    """Start the ``exchange-simulator`` command; its log is in ``folder``."""
+def start_simulator_process(
+    folder: Path, bin_folder: Path | None = None, **settings: Any
+) -> Simulator:
+    """Start the ``exchange-simulator`` command; its log is in ``folder``.
+
+    ``bin_folder`` holds the commands of another version than the one under test.
+    """
     settings = {"simulator_control": "true", **settings}
     environment = {name.upper(): _text(value) for name, value in settings.items()}
-    script = start_script("exchange-simulator", folder, environment)
+    script = start_script("exchange-simulator", folder, environment, bin_folder=bin_folder)
     line = script.wait_for_log("exchange-simulator ")
     words = dict(word.split("=", 1) for word in line.split() if "=" in word)
     return Simulator(words["ws"], words["rest"], ControlClient(words["control"]), script, None)
