@@ -91,6 +91,10 @@ fault-matrix: $(VENV)/.dev ## the producer against 200 seeded runs of faults (FA
 	@FAULT_RUNS="$${FAULT_RUNS:-200}" FAULT_SEED="$${FAULT_SEED:-0}" \
 		$(BIN)/python -m pytest -q -s tests/service/trade_producer/test_fault_matrix.py
 
+.PHONY: chaos
+chaos: $(VENV)/.dev ## the whole pipeline under seeded faults (CHAOS_SEEDS=0-9, docs/chaos.md)
+	@cd tests && exec ../$(BIN)/python $(MODULE) chaos.run
+
 .PHONY: fuzz
 fuzz: $(VENV)/.dev ## hostile inputs to every decoder for FUZZ_SECONDS (60), counts per target
 	@$(BIN)/python $(PIP_INSTALL) -r requirements/fuzz.txt || echo "atheris has no wheel for this machine"

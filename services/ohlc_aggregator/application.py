@@ -22,9 +22,8 @@ from ohlc_core.messages.records import StartMessage
 from ohlc_core.service.runner import Runtime
 from ohlc_core.service.setting_groups import duration_us
 
-with warnings.catch_warnings():
-    # A dependency of quixstreams announces its own successor on import.
-    warnings.simplefilter("ignore")
+# A dependency of quixstreams announces its own successor on import, past every filter.
+with warnings.catch_warnings(record=True):
     from quixstreams import Application, message_context
     from quixstreams.checkpointing.exceptions import CheckpointProducerTimeout
     from quixstreams.kafka.configuration import ConnectionConfig

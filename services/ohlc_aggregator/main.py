@@ -33,12 +33,13 @@ def run(settings: AggregatorSettings, runtime: Runtime) -> None:
     stop_when_run_is_over(settings, names, runtime.stop)
     _check_state_dir(settings)
     # Imported here: wrong settings are reported without waiting for quixstreams to load.
+    from ohlc_aggregator.application import stopping
+
+    # isort: split
     from quixstreams.checkpointing.exceptions import CheckpointProducerTimeout
     from quixstreams.kafka.exceptions import BaseKafkaException, KafkaBrokerUnavailableError
     from quixstreams.state.exceptions import StateError
     from quixstreams.state.rocksdb import RocksDBCorruptedError
-
-    from ohlc_aggregator.application import stopping
 
     partitions = PartitionWatch(settings, runtime.stop)
     partitions.start()

@@ -39,6 +39,14 @@ def postgres_user() -> str | None:
         pytest.skip("needs a user postgres to run Postgres as")
 
 
+def can_run_postgres() -> bool:
+    """Return whether a server can be run here."""
+    path = os.pathsep.join([os.environ.get("PATH", ""), *_FOLDERS])
+    if any(shutil.which(name, path=path) is None for name in ("postgres", "initdb")):
+        return False
+    return os.getuid() != 0 or any(each.pw_name == "postgres" for each in pwd.getpwall())
+
+
 class PostgresServer:
     """A running server on the loopback interface."""
 
@@ -58,6 +66,11 @@ class PostgresServer:
                 [*command, *options], stdout=log, stderr=log, user=self._user, cwd="/"
             )
         wait_until(self._answers, 30, "Postgres to answer")
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it was started and has not ended."""
+        return self._process is not None and self._process.poll() is None
 
     def stop(self) -> None:
         """Stop it at once; its data stays."""

@@ -47,6 +47,11 @@ class Script(ManagedProcess):
 Processes = Callable[..., Script]
 
 
+def passed_on() -> dict[str, str]:
+    """Return what a service takes from the tester's environment."""
+    return {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+
+
 def start_script(
     script: str,
     folder: Path,
@@ -59,13 +64,12 @@ def start_script(
     ``bin_folder`` holds the scripts of another version than the one under test.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    passed_on = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
     number = len(list(folder.glob(f"{script}*.log")))
     process = Script(
         script,
         [script_path(script, bin_folder), *args],
         folder / f"{script}-{number}.log",
-        env={**passed_on, "PYTHONUNBUFFERED": "1", **(env or {})},
+        env={**passed_on(), "PYTHONUNBUFFERED": "1", **(env or {})},
         cwd=folder,
     )
     process.start()

@@ -29,7 +29,14 @@ class ControlClient:
     """Drives a simulator over ``/control``."""
 
     def __init__(self, url: str) -> None:
+        self._url = url
         self._client = httpx.Client(base_url=url, timeout=_DEADLINE, trust_env=False)
+
+    def come_from(self, address: str) -> None:
+        """Connect from this address of the machine's own from now on."""
+        self._client.close()
+        transport = httpx.HTTPTransport(local_address=address, retries=3)
+        self._client = httpx.Client(base_url=self._url, timeout=_DEADLINE, transport=transport)
 
     def state(self) -> dict[str, Any]:
         """Return products, ids, connections, clock, faults."""
@@ -44,6 +51,10 @@ class ControlClient:
         response = self._client.get("/trades", params={"product": product, **params})
         response.raise_for_status()
         return [json.loads(line) for line in response.text.splitlines()]
+
+    def now_us(self) -> int:
+        """Return the simulated clock."""
+        return int(self.state()["clock_ns"]) // 1_000
 
     def ids(self, product: str, *, withheld: bool = True) -> list[int]:
         """Return the ids of every trade so far; without those withheld if so asked."""

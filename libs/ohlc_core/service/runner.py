@@ -94,8 +94,23 @@ def _stop_on_signals(runtime: Runtime) -> None:
     def stop(number: int, _frame: FrameType | None) -> None:
         runtime.stop.set()
 
+    # Python runs a handler between two of its own steps. A main thread that waits in a library,
+    # for a broker that is cut off, takes none for a minute: so a thread notices the signal, too.
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+    threading.Thread(
+        target=_notice, args=(runtime.stop, reading), name="signals", daemon=True
+    ).start()
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
+
+
+def _notice(stop: threading.Event, reading: int) -> None:
+    while True:
+        for number in os.read(reading, 64):
+            if number in (signal.SIGTERM, signal.SIGINT):
+                stop.set()
 
 
 def _serve_metrics(settings: ObservabilitySettings, runtime: Runtime) -> None:

@@ -1,7 +1,9 @@
 """The frame of every service: exit codes, one-line errors, signals."""
 
+import linecache
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -9,6 +11,8 @@ import time
 from pathlib import Path
 
 import pytest
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
 from pydantic import Field, SecretStr
 
 from ohlc_core.errors import FatalError, SettingsError
@@ -26,6 +30,7 @@ from ohlc_exchanges.http import RestFetcher
 from ohlc_exchanges.kraken.adapter import Kraken
 from ohlc_exchanges.settings import ProductSettings
 from ohlc_history.sources.base import SourceError
+from support.wait import wait_until
 
 
 @pytest.fixture(autouse=True)
@@ -101,6 +106,32 @@ def test_settings_found_wrong_later_exit_2() -> None:
         raise SettingsError("PRODUCT_IDS was 'X/Y'")
 
     assert exit_code(run) == 2
+
+
+def test_sigterm_is_noticed_while_the_main_thread_waits_in_a_library() -> None:
+    noticed: list[bool] = []
+
+    def run(settings: ObservabilitySettings, runtime: Runtime) -> None:
+        def waits_in_the_library() -> bool:
+            frame = sys._current_frames()[threading.main_thread().ident or 0]
+            return "list_topics" in linecache.getline(frame.f_code.co_filename, frame.f_lineno)
+
+        def send_and_look() -> None:
+            wait_until(waits_in_the_library)
+            os.kill(os.getpid(), signal.SIGTERM)
+            noticed.append(runtime.stop.wait(2))
+
+        sender = threading.Thread(target=send_and_look)
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            # Connects, and waits in C for an answer that never comes.
+            client = AdminClient({"bootstrap.servers": f"127.0.0.1:{silent.getsockname()[1]}"})
+            sender.start()
+            with pytest.raises(KafkaException):
+                client.list_topics(timeout=3)
+        sender.join()
+
+    assert exit_code(run) == 0
+    assert noticed == [True]
 
 
 def test_sigterm_stops_a_service_well() -> None:

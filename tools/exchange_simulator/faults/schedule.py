@@ -13,6 +13,7 @@ from exchange_simulator.faults.model import (
     Order,
     PassingGarbageKind,
     PassingRestKind,
+    Reconnect,
     Refuse,
     Reorder,
     Repeat,
@@ -21,8 +22,8 @@ from exchange_simulator.faults.model import (
     Skip,
 )
 
-#: The kinds a schedule is drawn from by default; ``withhold`` and ``jump`` must be asked for,
-#: because they change what a correct client ends up with.
+#: The kinds a schedule is drawn from by default. ``withhold`` and ``jump`` must be asked for,
+#: because they change what a correct client ends up with; so must ``reconnect`` and ``hostile``.
 KINDS = (
     "drop", "refuse", "silence", "skip", "repeat", "reorder", "delay", "garbage", "rest"
 )  # fmt: skip
@@ -44,7 +45,7 @@ def random_orders(
     The same arguments give the same faults. Each is over by itself within seconds.
 
     Raises:
-        ValueError: a kind is not one of `KINDS`, ``withhold`` or ``jump``.
+        ValueError: a kind is none of those above.
     """
     unknown = [kind for kind in kinds if kind not in _MAKERS]
     if unknown:
@@ -66,6 +67,13 @@ def _rest(rng: random.Random, product: str) -> Fault:
     return Rest(kind, rng.randrange(1, 4), seconds=round(rng.uniform(0.1, 1.0), 2))
 
 
+def _hostile(rng: random.Random, product: str) -> Fault:
+    if rng.random() < 0.4:
+        return Garbage(rng.choice(("deep", "huge")))
+    kind = rng.choice(("web_page", "redirect", "deep", "bomb", "drip"))
+    return Rest(kind, seconds=0.5)
+
+
 _MAKERS: dict[str, Callable[[random.Random, str], Fault]] = {
     "drop": _drop,
     "refuse": lambda rng, _: Refuse(rng.choice((429, 503)), rng.randrange(1, 3)),
@@ -80,4 +88,6 @@ _MAKERS: dict[str, Callable[[random.Random, str], Fault]] = {
         rng.choice(get_args(PassingGarbageKind)), rng.randrange(1, 4)
     ),
     "rest": _rest,
+    "reconnect": lambda rng, _: Reconnect(),
+    "hostile": _hostile,
 }

@@ -1,0 +1,1 @@
+"""The whole pipeline under seeded faults: `make chaos`, docs/chaos.md."""
