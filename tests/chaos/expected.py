@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from fractions import Fraction
 from typing import Any, NamedTuple
 
-_GRACE_US = 1_000_000  # GRACE_MS
 SECONDS = {"1s": 1, "10s": 10, "1m": 60}
 
 
@@ -106,12 +105,12 @@ class Expected(NamedTuple):
     Attributes:
         texts: by window start (us): the record up to ``complete``.
         touched: window starts that a gap touches.
-        must: window starts whose end and grace the trades themselves have passed.
+        step: the interval, in us.
     """
 
     texts: dict[int, str]
     touched: set[int]
-    must: set[int]
+    step: int
 
 
 def expected_candles(
@@ -135,7 +134,6 @@ def expected_candles(
     for each in trades:
         by_window.setdefault(each.time_us // step * step, []).append(each)
     texts: dict[int, str] = {}
-    newest = max((each.time_us for each in trades), default=0)
     close: Fraction | None = None
     for start in range(min(by_window, default=until_us), until_us - step + 1, step):
         if start in by_window:
@@ -150,5 +148,4 @@ def expected_candles(
         begin = max(before) // step * step if before else 0
         end = min(behind) // step * step if behind else until_us
         touched |= {start for start in texts if begin <= start <= end}
-    must = {start for start in texts if start + step + _GRACE_US <= newest}
-    return Expected(texts, touched, must)
+    return Expected(texts, touched, step)

@@ -60,23 +60,23 @@ class Truth(NamedTuple):
 
     Attributes:
         exchange: its name.
-        now_us: its clock.
-        trades: shown ones, by product.
+        until_us: the moment up to which everything is judged.
+        trades: shown ones until then, by product.
         hidden: ids of trades that it never showed, by product.
     """
 
     exchange: str
-    now_us: int
+    until_us: int
     trades: dict[str, list[Sold]]
     hidden: dict[str, set[int]]
 
     @staticmethod
-    def of(exchange: str, now_us: int, rows: dict[str, list[dict[str, Any]]]) -> "Truth":
-        """Take the simulator's own listing of every product."""
+    def of(exchange: str, until_us: int, rows: dict[str, list[dict[str, Any]]]) -> "Truth":
+        """Take the simulator's own listing of every product, which may go on after the moment."""
         dense = has_dense_ids(exchange)
         return Truth(
             exchange,
-            now_us,
+            until_us,
             {product: sold(each, dense=dense) for product, each in rows.items()},
             {p: {int(t["trade_id"]) for t in each if t["withheld"]} for p, each in rows.items()},
         )
@@ -84,6 +84,10 @@ class Truth(NamedTuple):
     def from_start(self, product: str, from_us: int) -> list[Sold]:
         """Return the shown trades of a product from a moment on."""
         return [each for each in self.trades[product] if each.time_us >= from_us]
+
+    def judged(self, product: str, from_us: int) -> list[Sold]:
+        """Return those of `from_start` that are judged: the market goes on behind them."""
+        return [each for each in self.from_start(product, from_us) if each.time_us < self.until_us]
 
 
 def judge_trades(topic: Topic, truth: Truth) -> list[str]:
@@ -95,15 +99,21 @@ def judge_trades(topic: Topic, truth: Truth) -> list[str]:
         if len(starts) != 1:
             problems.append(f"trades {product}: {len(starts)} start records, 1 expected")
             continue
-        wanted = [each.trade_id for each in truth.from_start(product, starts[0])]
-        found = topic.ids[product] if dense else sorted(topic.ids[product])
-        wanted = wanted if dense else sorted(wanted)
+        wanted = [each.trade_id for each in truth.judged(product, starts[0])]
+        # What was traded later may be on its way.
+        later = {each.trade_id for each in truth.from_start(product, starts[0])} - {*wanted}
+        found = [each for each in topic.ids[product] if each not in later]
+        if not dense:
+            found, wanted = sorted(found), sorted(wanted)
         if found != wanted:
             problems.append(f"trades {product}: {difference(found, wanted)}")
         if dense and wanted:
             missing = set(range(wanted[0], wanted[-1] + 1)) - set(wanted)
             declared = [
-                each for first, last in topic.gaps[product] for each in range(first, last + 1)
+                each
+                for first, last in topic.gaps[product]
+                for each in range(first, last + 1)
+                if each <= wanted[-1]
             ]
             if sorted(missing) != sorted(declared):
                 problems.append(f"gaps {product}: {difference(declared, sorted(missing))}")
@@ -133,7 +143,7 @@ def all_expected(topic: Topic, truth: Truth) -> dict[tuple[str, str, str], Expec
         for interval in INTERVALS:
             key = (truth.exchange, product, interval)
             gaps = topic.gaps[product]
-            found[key] = expected_candles(key, trades, from_us, truth.now_us, gaps)
+            found[key] = expected_candles(key, trades, from_us, truth.until_us, gaps)
     return found
 
 
@@ -172,10 +182,14 @@ def _judge_windows(
 ) -> list[str]:
     name = "ohlc " + " ".join(key[1:])
     problems = []
-    missing = sorted(wanted.must - found.keys())
+    missing = sorted(wanted.texts.keys() - found.keys())
     if missing:
         problems.append(f"{name}: {len(missing)} windows missing, {missing[:_SHOWN]}")
-    extra = sorted(found.keys() - wanted.texts.keys())
+    extra = sorted(
+        start
+        for start in found.keys() - wanted.texts.keys()
+        if start + wanted.step <= truth.until_us
+    )
     if extra:
         problems.append(f"{name}: {len(extra)} windows not expected, {extra[:_SHOWN]}")
     for start in sorted(found.keys() & wanted.texts.keys()):
@@ -201,7 +215,7 @@ def judge_hidden(truth_rows: dict[str, list[dict[str, Any]]], rows: dict[RowKey,
 
 
 def judge_store(
-    rows: dict[RowKey, Row], expected: dict[tuple[str, str, str], Expected]
+    rows: dict[RowKey, Row], expected: dict[tuple[str, str, str], Expected], until_us: int
 ) -> list[str]:
     """The store holds every whole candle once, with the batch's numbers, and no other whole one."""
     problems = []
@@ -211,10 +225,12 @@ def judge_store(
             for place, row in rows.items()
             if place[:3] == key and row["complete"]
         }
-        missing = sorted(wanted.must - wanted.touched - complete.keys())
+        missing = sorted(wanted.texts.keys() - wanted.touched - complete.keys())
         if missing:
             problems.append(f"store {key}: {len(missing)} rows missing, {missing[:_SHOWN]}")
         for start, row in complete.items():
+            if start + wanted.step > until_us:
+                continue
             text = wanted.texts.get(start)
             if text is None or start in wanted.touched:
                 problems.append(f"store {key} {start}: a complete row that must not be")

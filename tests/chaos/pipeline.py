@@ -5,6 +5,7 @@ import socket
 import sqlite3
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,6 @@ from support.simulator import Simulator, start_simulator_process
 from support.wait import wait_until
 
 INTERVALS = ("1s", "10s", "1m")
-START = "2026-01-05T12:50:07"
 SPEED = 10  # simulated seconds a second
 RATE = 20  # trades of all products a simulated second
 DEFINITIONS = Path(__file__).resolve().parents[1] / "support" / "definitions" / "parity.py"
@@ -54,12 +54,16 @@ class Pipeline:
         self.network = Network()
         self.disks = {name: SmallDisk(folder / name) for name in ("state", "store")}
         self.ends: list[tuple[str, int]] = []
+        # Bitstamp's history reaches back one day, so that the market must be one of today.
+        begin = datetime.now(UTC) - timedelta(minutes=40)
+        self.start_time = begin.strftime("%Y-%m-%dT%H:%M:07")
         self.exchange = self._start_exchange()
         self._url = (
             postgres.url if postgres else f"sqlite:///{self.disks['store'].folder}/features.db"
         )
         self._clocks = {name: folder / f"{name}.clock" for name in COMMANDS}
         self._port = _free_port()
+        self._ports = {name: _free_port() for name in COMMANDS}
         self._frozen: set[str] = set()
         self._scripts: dict[str, Script] = {}
         for name in _READY:
@@ -108,6 +112,14 @@ class Pipeline:
     def remove(self, name: str) -> int:
         """Stop a service for good; return its exit code."""
         return self._scripts.pop(name).stop(60)
+
+    def status(self, name: str) -> str:
+        """Return what a service says of itself, for a message."""
+        try:
+            url = f"http://127.0.0.1:{self._ports[name]}/status"
+            return httpx.get(url, timeout=5, trust_env=False).text
+        except httpx.HTTPError as error:
+            return f"no answer: {error}"
 
     def freeze(self, name: str) -> None:
         """Let a process, or the exchange's, stand still."""
@@ -171,8 +183,7 @@ class Pipeline:
         store = self.folder / "backfill.db"
         env = self._shared() | {
             "FEATURE_STORE_URL": f"sqlite:///{store}",
-            "FROM_DAY": START[:10],
-            "TO_DAY": "2026-01-06",
+            "FROM_DAY": self.start_time[:10],
         }
         script = Script(
             "local-stack",
@@ -191,7 +202,7 @@ class Pipeline:
             exchange=self.plan.exchange,
             product_ids=PRODUCTS,
             simulator_seed=self.plan.seed,
-            simulator_start=START,
+            simulator_start=self.start_time,
             simulator_speed=str(SPEED),
             simulator_rate=str(RATE),
             simulator_history="10m",
@@ -223,6 +234,7 @@ class Pipeline:
             "STATE_DIR": str(self.disks["state"].folder / name),
             "KAFKA_GROUP_INSTANCE_ID": name if name.startswith("aggregator") else "",
             "DASHBOARD_PORT": str(self._port),
+            "METRICS_PORT": "" if name == "dashboard" else str(self._ports[name]),
         }
         if name != "dashboard":
             self.set_clock(name, 0)

@@ -73,13 +73,17 @@ def play(plan: Plan, folder: Path) -> Outcome:
         problems = _hurt(running, plan, blows)
         blows.end()
         faults = _dealt(running, plan)
-        facts = _come_to_rest(running)
+        until_us = running.exchange.control.now_us()
+        facts = _come_to_rest(running, until_us)
+        if facts.problems:
+            problems += [f"{name}: {running.status(name)}" for name in running.names()]
         problems += blows.problems + _look_at_dashboard(running)
         codes = running.stop_services()
         problems += [f"{name} ended with {code} at the end" for name, code in codes.items() if code]
-        facts = _facts(running)
+        facts = _facts(running, until_us)
         problems += facts.problems
         problems += _bad_ends(running, folder)
+        running.exchange.control.pause()
         script, store = running.backfill(240)
         if script.exit_code() not in (0, 1) or not store.exists():
             problems.append(f"the backfill ended with {script.exit_code()}: {script.log_end()}")
@@ -129,28 +133,23 @@ def _live_trades(running: Pipeline) -> int:
         return 0
 
 
-def _come_to_rest(running: Pipeline) -> _Facts:
-    """Stop the market's clock, and wait until everything that was traded is everywhere."""
-    control = running.exchange.control
-    control.pause()
-    control.clear()
-    # What the last frames lost shows once the producer connects again.
-    control.order({"fault": "drop", "when": "now"})
+def _come_to_rest(running: Pipeline, until_us: int) -> _Facts:
+    """Wait, while the market goes on, until everything of before the moment is everywhere."""
+    running.exchange.control.clear()
     deadline = time.monotonic() + _REST_SECONDS
     while True:
         running.revive()
-        facts = _facts(running)
+        facts = _facts(running, until_us)
         if not facts.problems or time.monotonic() > deadline:
             return facts
         time.sleep(0.5)
 
 
-def _facts(running: Pipeline) -> _Facts:
+def _facts(running: Pipeline, until_us: int) -> _Facts:
     """Judge what is there now."""
     control = running.exchange.control
     rows = {product: control.trades(product) for product in PRODUCTS}
-    now_us = control.now_us()
-    truth = Truth.of(running.plan.exchange, now_us, rows)
+    truth = Truth.of(running.plan.exchange, until_us, rows)
     try:
         values = [each.value or b"" for each in read_topic(running.broker.address, "trades")]
         candles = [each.value or b"" for each in read_topic(running.broker.address, "ohlc")]
@@ -160,7 +159,7 @@ def _facts(running: Pipeline) -> _Facts:
     expected = all_expected(topic, truth)
     problems = judge_trades(topic, truth)
     problems += judge_candles(candles, expected, truth, running.plan.guarantee)
-    problems += _judge_stored(running, rows, expected)
+    problems += _judge_stored(running, rows, expected, until_us)
     return _Facts(
         problems,
         sum(map(len, topic.ids.values())),
@@ -169,12 +168,14 @@ def _facts(running: Pipeline) -> _Facts:
     )
 
 
-def _judge_stored(running: Pipeline, truth_rows: dict[str, Any], expected: Any) -> list[str]:
+def _judge_stored(
+    running: Pipeline, truth_rows: dict[str, Any], expected: Any, until_us: int
+) -> list[str]:
     try:
         engine, rows = stored_rows(running.store_url)
         try:
             return [
-                *judge_store(rows, expected),
+                *judge_store(rows, expected, until_us),
                 *judge_hidden(truth_rows, rows),
                 *judge_features(engine, rows),
             ]
