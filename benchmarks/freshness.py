@@ -37,7 +37,7 @@ GRACE_US = 1_000_000
 INTERVAL_US = 1_000_000
 _WARM_SECONDS = 8.0
 # The exchange starts before the pipeline: by then that is warm, and the wait still fits.
-_WITHHOLD_SECONDS = 35
+_WITHHOLD_SECONDS = 22
 
 Window = tuple[str, int]
 
