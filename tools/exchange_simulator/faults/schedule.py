@@ -18,6 +18,7 @@ from exchange_simulator.faults.model import (
     Reorder,
     Repeat,
     Rest,
+    RestKind,
     Silence,
     Skip,
 )
@@ -67,11 +68,13 @@ def _rest(rng: random.Random, product: str) -> Fault:
     return Rest(kind, rng.randrange(1, 4), seconds=round(rng.uniform(0.1, 1.0), 2))
 
 
+_HOSTILE: tuple[RestKind, ...] = ("web_page", "redirect", "deep", "bomb", "drip")
+
+
 def _hostile(rng: random.Random, product: str) -> Fault:
     if rng.random() < 0.4:
         return Garbage(rng.choice(("deep", "huge")))
-    kind = rng.choice(("web_page", "redirect", "deep", "bomb", "drip"))
-    return Rest(kind, seconds=0.5)
+    return Rest(rng.choice(_HOSTILE), seconds=0.5)
 
 
 _MAKERS: dict[str, Callable[[random.Random, str], Fault]] = {
