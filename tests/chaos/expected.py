@@ -4,37 +4,12 @@ Shares no code with the product: text, rounding, windows and completeness are wr
 the rules (docs/messages.md), with fractions instead of decimals.
 """
 
-from collections.abc import Iterable
 from fractions import Fraction
-from typing import Any, NamedTuple
+from typing import NamedTuple
+
+from support.trades_topic import Sold
 
 SECONDS = {"1s": 1, "10s": 10, "1m": 60}
-
-
-class Sold(NamedTuple):
-    """One trade as the exchange knows it."""
-
-    trade_id: int
-    time_us: int
-    price: Fraction
-    quantity: Fraction
-    bought: bool
-
-
-def sold(truth: Iterable[dict[str, Any]], *, dense: bool) -> list[Sold]:
-    """Return the trades that the exchange shows, by id, or by time where ids are not dense."""
-    found = [
-        Sold(
-            int(each["trade_id"]),
-            each["time_ns"] // 1_000,
-            Fraction(each["price"]),
-            Fraction(each["quantity"]),
-            each["side"] == "buy",
-        )
-        for each in truth
-        if not each["withheld"]
-    ]
-    return sorted(found, key=lambda each: each[:1] if dense else (each.time_us, each.trade_id))
 
 
 def plain(number: Fraction) -> str:

@@ -12,13 +12,10 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from chaos.plan import Kind
+from chaos.plan import KINDS, Kind
 
 _INSIDE: Final = "CHAOS_ISOLATED"
-_ANYWHERE: tuple[Kind, ...] = (
-    "kill", "stop", "freeze", "lose_state", "scale",
-    "broker_restart", "broker_kill", "broker_freeze", "store_lock", "store_away", "clock_step",
-)  # fmt: skip
+_CUTS: tuple[Kind, ...] = ("cut_exchange", "cut_broker")
 
 
 def isolate(module: str) -> None:
@@ -45,22 +42,13 @@ def raise_loopback() -> None:
 
 
 def possible_kinds() -> tuple[tuple[Kind, ...], dict[Kind, str]]:
-    """Return the blows that can be dealt here, and why the others can not."""
-    kinds, lacking = list(_ANYWHERE), dict[Kind, str]()
-    network = "" if is_isolated() else "no network namespace could be made"
-    if not network and not _works(["iptables", "-w", "-L", "INPUT", "-n"]):
-        network = "iptables is missing or refused"
-    disk = "" if is_isolated() else "no mount namespace could be made"
-    for wanted, reason in (
-        (("cut_exchange", "cut_broker"), network),
-        (("disk_full",), disk),
-    ):
-        for kind in wanted:
-            if reason:
-                lacking[kind] = reason  # type: ignore[index]
-            else:
-                kinds.append(kind)  # type: ignore[arg-type]
-    return tuple(kinds), lacking
+    """Return the blows that can be dealt here, and why others cannot."""
+    lacking: dict[Kind, str] = {}
+    if not is_isolated():
+        lacking = dict.fromkeys((*_CUTS, "disk_full"), "no namespaces could be made")
+    elif not _works(["iptables", "-w", "-L", "INPUT", "-n"]):
+        lacking = dict.fromkeys(_CUTS, "iptables is missing or refused")
+    return tuple(kind for kind in KINDS if kind not in lacking), lacking
 
 
 def _works(command: list[str]) -> bool:

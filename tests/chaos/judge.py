@@ -1,148 +1,44 @@
 """Whether topics, stores and features are exactly what the exchange's trades make them."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 from sqlalchemy import Engine, create_engine, inspect
 
-from chaos.expected import Expected, Sold, expected_candles, sold
+from chaos.expected import Expected, expected_candles
 from chaos.pipeline import DEFINITIONS, INTERVALS
 from chaos.plan import PRODUCTS
-from ohlc_exchanges.registry import has_dense_ids
 from ohlc_features.checking.brute_force import computed_features, stored_candles, stored_features
 from ohlc_features.define.loading import load_definitions
+from ohlc_features.schema import CANDLE_COLUMNS, EVENT_TIME, HISTORY_KEY
+from support.trades_topic import TradesTopic, Truth
 
 _SHOWN = 5
-_NUMBERS = (
-    "open", "high", "low", "close", "volume", "vwap", "buy_volume", "trade_count",
-    "first_trade_id", "last_trade_id",
-)  # fmt: skip
+#: What a candle says beside its window, its completeness and its revision.
+_SAID = tuple(
+    name
+    for name in CANDLE_COLUMNS
+    if name not in (*HISTORY_KEY, EVENT_TIME, "complete", "revision")
+)
 Row = dict[str, Any]
 #: exchange, product, interval, end of the window (ms)
 RowKey = tuple[str, str, str, int]
 
 
-class Topic(NamedTuple):
-    """What the `trades` topic says, by product.
-
-    Attributes:
-        ids: of the trades, in the topic's order.
-        gaps: first and last id of every gap.
-        starts: moments (us) of the start records.
-    """
-
-    ids: dict[str, list[int]]
-    gaps: dict[str, list[tuple[int, int]]]
-    starts: dict[str, list[int]]
-
-
-def read_trades(values: Iterable[bytes]) -> Topic:
-    """Take the records of `trades` apart, with a JSON reader alone."""
-    topic = Topic(defaultdict(list), defaultdict(list), defaultdict(list))
-    for value in values:
-        record = msgspec.json.decode(value)
-        product = record["product_id"]
-        if record["type"] == "trades":
-            topic.ids[product] += map(int, record["trade_ids"])
-        elif record["type"] == "gap":
-            ends = int(record["first_missing_id"]), int(record["last_missing_id"])
-            topic.gaps[product].append(ends)
-        elif record["type"] == "start":
-            topic.starts[product].append(record["from_us"])
-    return topic
-
-
-class Truth(NamedTuple):
-    """What the exchange knows.
-
-    Attributes:
-        exchange: its name.
-        until_us: the moment up to which everything is judged.
-        trades: shown ones until then, by product.
-        hidden: ids of trades that it never showed, by product.
-    """
-
-    exchange: str
-    until_us: int
-    trades: dict[str, list[Sold]]
-    hidden: dict[str, set[int]]
-
-    @staticmethod
-    def of(exchange: str, until_us: int, rows: dict[str, list[dict[str, Any]]]) -> "Truth":
-        """Take the simulator's own listing of every product, which may go on after the moment."""
-        dense = has_dense_ids(exchange)
-        return Truth(
-            exchange,
-            until_us,
-            {product: sold(each, dense=dense) for product, each in rows.items()},
-            {p: {int(t["trade_id"]) for t in each if t["withheld"]} for p, each in rows.items()},
-        )
-
-    def from_start(self, product: str, from_us: int) -> list[Sold]:
-        """Return the shown trades of a product from a moment on."""
-        return [each for each in self.trades[product] if each.time_us >= from_us]
-
-    def judged(self, product: str, from_us: int) -> list[Sold]:
-        """Return those of `from_start` that are judged: the market goes on behind them."""
-        return [each for each in self.from_start(product, from_us) if each.time_us < self.until_us]
-
-
-def judge_trades(topic: Topic, truth: Truth) -> list[str]:
-    """Every shown trade is there once and in order; every missing id is declared."""
-    problems = []
-    dense = has_dense_ids(truth.exchange)
-    for product in PRODUCTS:
-        starts = topic.starts[product]
-        if len(starts) != 1:
-            problems.append(f"trades {product}: {len(starts)} start records, 1 expected")
-            continue
-        wanted = [each.trade_id for each in truth.judged(product, starts[0])]
-        # What was traded later may be on its way.
-        later = {each.trade_id for each in truth.from_start(product, starts[0])} - {*wanted}
-        found = [each for each in topic.ids[product] if each not in later]
-        if not dense:
-            found, wanted = sorted(found), sorted(wanted)
-        if found != wanted:
-            problems.append(f"trades {product}: {difference(found, wanted)}")
-        if dense and wanted:
-            missing = set(range(wanted[0], wanted[-1] + 1)) - set(wanted)
-            declared = [
-                each
-                for first, last in topic.gaps[product]
-                for each in range(first, last + 1)
-                if each <= wanted[-1]
-            ]
-            if sorted(missing) != sorted(declared):
-                problems.append(f"gaps {product}: {difference(declared, sorted(missing))}")
-    return problems
-
-
-def difference(found: list[int], wanted: list[int]) -> str:
-    """Say how two lists of ids differ."""
-    doubled = [each for each, count in Counter(found).items() if count > 1]
-    parts = {
-        "missing": sorted(set(wanted) - set(found)),
-        "not expected": sorted(set(found) - set(wanted)),
-        "doubled": doubled,
-    }
-    words = [f"{len(ids)} {what} {ids[:_SHOWN]}" for what, ids in parts.items() if ids]
-    return f"{len(found)} of {len(wanted)}; " + (", ".join(words) or "another order")
-
-
-def all_expected(topic: Topic, truth: Truth) -> dict[tuple[str, str, str], Expected]:
+def all_expected(topic: TradesTopic, truth: Truth) -> dict[tuple[str, str, str], Expected]:
     """Return what every product and interval must have."""
     found = {}
     for product in PRODUCTS:
-        if not topic.starts[product]:
+        if product not in topic.starts:
             continue
         from_us = topic.starts[product][0]
         trades = truth.from_start(product, from_us)
         for interval in INTERVALS:
             key = (truth.exchange, product, interval)
-            gaps = topic.gaps[product]
+            gaps = topic.gaps.get(product, [])
             found[key] = expected_candles(key, trades, from_us, truth.until_us, gaps)
     return found
 
@@ -236,7 +132,7 @@ def judge_store(
                 problems.append(f"store {key} {start}: a complete row that must not be")
                 continue
             fields = msgspec.json.decode((text + '"end":0}').encode())
-            unequal = [name for name in _NUMBERS if fields[name] != row[name]]
+            unequal = [name for name in _SAID if fields[name] != row[name]]
             if unequal:
                 problems.append(f"store {key} {start}: {unequal} differ from the batch's")
     return problems[: 6 * _SHOWN]
@@ -277,7 +173,7 @@ def judge_backfill(live: str, back: Path) -> list[str]:
 
 def _complete_candles(engine: Engine) -> dict[RowKey, Any]:
     return {
-        key: tuple(row[name] for name in _NUMBERS)
+        key: tuple(row[name] for name in _SAID)
         for key, row in stored_candles(engine).items()
         if row["complete"]
     }

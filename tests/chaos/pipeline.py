@@ -3,7 +3,6 @@
 import contextlib
 import socket
 import sqlite3
-import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -41,6 +40,7 @@ class Pipeline:
         exchange: the simulator, whose control the run is never cut off from.
         broker: its data survives restarts.
         postgres: the store's server, None for SQLite.
+        store_url: the store, for FEATURE_STORE_URL.
         ends: services that ended by themselves, with their exit code.
     """
 
@@ -58,21 +58,15 @@ class Pipeline:
         begin = datetime.now(UTC) - timedelta(minutes=40)
         self.start_time = begin.strftime("%Y-%m-%dT%H:%M:07")
         self.exchange = self._start_exchange()
-        self._url = (
+        self.store_url = (
             postgres.url if postgres else f"sqlite:///{self.disks['store'].folder}/features.db"
         )
         self._clocks = {name: folder / f"{name}.clock" for name in COMMANDS}
         self._port = _free_port()
         self._ports = {name: _free_port() for name in COMMANDS}
-        self._frozen: set[str] = set()
         self._scripts: dict[str, Script] = {}
         for name in _READY:
             self.start(name)
-
-    @property
-    def store_url(self) -> str:
-        """The store, for FEATURE_STORE_URL."""
-        return self._url
 
     @property
     def dashboard_url(self) -> str:
@@ -92,10 +86,6 @@ class Pipeline:
     def names(self) -> list[str]:
         """Return the services that were started and not taken away."""
         return list(self._scripts)
-
-    def script(self, name: str) -> Script:
-        """Return a service's process."""
-        return self._scripts[name]
 
     def start(self, name: str) -> None:
         """Start a service, again or for the first time."""
@@ -121,17 +111,8 @@ class Pipeline:
         except httpx.HTTPError as error:
             return f"no answer: {error}"
 
-    def freeze(self, name: str) -> None:
-        """Let a process, or the exchange's, stand still."""
-        self._frozen.add(name)
-        self._process(name).pause()
-
-    def thaw(self, name: str) -> None:
-        """Let it go on."""
-        self._frozen.discard(name)
-        self._process(name).resume()
-
-    def _process(self, name: str) -> Script:
+    def process(self, name: str) -> Script:
+        """Return a service's process, or the exchange's."""
         if name == "exchange":
             assert self.exchange.script is not None
             return self.exchange.script
@@ -150,20 +131,10 @@ class Pipeline:
         new.write_text(f"{seconds:+.3f}\n")
         new.replace(self._clocks[name])  # a reader meets the old or the new text, never half
 
-    def resume_everything(self) -> None:
-        """End every hurt that lasts."""
-        for name in list(self._frozen):
-            with contextlib.suppress(KeyError):
-                self.thaw(name)
-        self.broker.resume()
-        self.network.heal_all()
-        for disk in self.disks.values():
-            disk.free()
-
     def stop_services(self) -> dict[str, int]:
         """Stop every service; return the exit codes."""
         codes: dict[str, int] = {}
-        for name in ("producer", "aggregator", "aggregator-2", "writer", "dashboard"):
+        for name in COMMANDS:  # in the order of the data
             if name in self._scripts:
                 codes[name] = self.remove(name)
         return codes
@@ -227,7 +198,7 @@ class Pipeline:
     def _environment(self, name: str) -> dict[str, str]:
         env = self._shared() | {
             "PYTHONUNBUFFERED": "1",
-            "FEATURE_STORE_URL": self._url,
+            "FEATURE_STORE_URL": self.store_url,
             "PROCESSING_GUARANTEE": self.plan.guarantee,
             "COMMIT_INTERVAL_SECONDS": "0.5",
             "CONNECT_BACKOFF_SECONDS": "0.2",
@@ -289,27 +260,6 @@ def wait_answers(running: Pipeline) -> dict[str, Any]:
         return dict(response.json()) if response.is_success else {}
 
     return wait_until(answer, 30, "the dashboard's answer")
-
-
-class Timers:
-    """Ends what was begun, when its time has come, on the run's own thread."""
-
-    def __init__(self) -> None:
-        self._ends: list[tuple[float, contextlib.ExitStack]] = []
-        self._lock = threading.Lock()
-
-    def add(self, at: float, end: contextlib.ExitStack) -> None:
-        """Have ``end`` closed at a moment of the monotonic clock."""
-        with self._lock:
-            self._ends.append((at, end))
-
-    def run(self, now: float) -> None:
-        """Close what is due."""
-        with self._lock:
-            due = [each for each in self._ends if each[0] <= now]
-            self._ends = [each for each in self._ends if each[0] > now]
-        for _, end in due:
-            end.close()
 
 
 def _free_port() -> int:

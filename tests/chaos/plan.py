@@ -6,7 +6,8 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 
 from exchange_simulator.faults.model import Order
-from exchange_simulator.faults.schedule import KINDS, random_orders
+from exchange_simulator.faults.schedule import KINDS as HARMLESS
+from exchange_simulator.faults.schedule import random_orders
 from ohlc_exchanges.registry import EXCHANGES, has_dense_ids
 
 PRODUCTS = ("BTC/USD", "ETH/USD", "LTC/USD")  # the last one trades once in a few minutes
@@ -36,6 +37,8 @@ _WEIGHTS: dict[Kind, int] = {
     "disk_full": 2,
     "clock_step": 3,
 }
+#: Every kind of blow.
+KINDS = tuple(_WEIGHTS)
 _TARGETS: dict[Kind, tuple[str, ...]] = {
     "kill": ("producer", "producer", "aggregator", "aggregator", "writer", "writer", "dashboard"),
     "stop": ("producer", "aggregator", "writer", "dashboard"),
@@ -45,7 +48,7 @@ _TARGETS: dict[Kind, tuple[str, ...]] = {
 }
 
 
-_HARMLESS = (*KINDS, "reconnect", "hostile")
+_HARMLESS = (*HARMLESS, "reconnect", "hostile")
 
 
 class Blow(msgspec.Struct, frozen=True):

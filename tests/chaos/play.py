@@ -11,20 +11,18 @@ from sqlalchemy.exc import DBAPIError
 
 from chaos.blows import Blows
 from chaos.judge import (
-    Truth,
     all_expected,
     judge_backfill,
     judge_candles,
     judge_features,
     judge_hidden,
     judge_store,
-    judge_trades,
-    read_trades,
     stored_rows,
 )
 from chaos.pipeline import RATE, SPEED, Pipeline, pipeline, wait_answers
 from chaos.plan import PRODUCTS, Plan
 from support.kafka import read_topic
+from support.trades_topic import Truth, judge_trades, read_trades
 
 _REST_SECONDS = 120.0
 _TRACEBACK = "Traceback (most recent call last)"
@@ -149,13 +147,12 @@ def _facts(running: Pipeline, until_us: int) -> _Facts:
     """Judge what is there now."""
     control = running.exchange.control
     rows = {product: control.trades(product) for product in PRODUCTS}
-    truth = Truth.of(running.plan.exchange, until_us, rows)
+    truth = Truth.of(running.plan.exchange, rows, until_us)
     try:
-        values = [each.value or b"" for each in read_topic(running.broker.address, "trades")]
+        topic = read_trades(read_topic(running.broker.address, "trades"))
         candles = [each.value or b"" for each in read_topic(running.broker.address, "ohlc")]
     except (KafkaException, AssertionError) as error:
         return _Facts([f"topics: {error}"], 0, 0, 0)
-    topic = read_trades(values)
     expected = all_expected(topic, truth)
     problems = judge_trades(topic, truth)
     problems += judge_candles(candles, expected, truth, running.plan.guarantee)

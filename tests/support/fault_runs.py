@@ -12,13 +12,12 @@ from typing import Any, NamedTuple
 
 from confluent_kafka import KafkaException
 
-from ohlc_core.messages.codec import decode_trades_topic
-from ohlc_core.messages.records import GapMessage, StartMessage, TradesMessage
 from ohlc_core.messages.topics import topic_names
 from ohlc_exchanges.registry import EXCHANGES, has_dense_ids
 from support.kafka import Record, read_topic
 from support.producer_process import ForkedProducer
 from support.simulator import Simulator, start_simulator
+from support.trades_topic import Truth, judge_trades, read_trades
 from support.wait import wait_until
 
 _PRODUCTS = ("BTC/USD", "ETH/USD", "LTC/USD")
@@ -210,14 +209,14 @@ class FaultRun:
         if code != 0:
             problems += [f"exit code {code} after SIGTERM\n{self._producers[-1].log()}"]
         records = self._read()
-        problems += self._judge(records, simulator)
-        kinds = [type(decode_trades_topic(record.value or b"")) for record in records]
-        trades = sum(len(ids) for ids in appended_ids(records).values())
+        topic = read_trades(records)
+        rows = {product: simulator.control.trades(product) for product in _PRODUCTS}
+        problems += judge_trades(topic, Truth.of(self._plan.exchange, rows))
         return Outcome(
             self._plan,
             tuple(problems),
-            trades,
-            kinds.count(GapMessage),
+            sum(map(len, topic.ids.values())),
+            sum(map(len, topic.gaps.values())),
             time.monotonic() - began,
             dealt,
         )
@@ -247,7 +246,7 @@ class FaultRun:
         if not self._producers or not has_dense_ids(self._plan.exchange):
             return _FROM
         try:
-            begun = start_times(read_topic(self._address, self._topic))
+            begun = read_trades(read_topic(self._address, self._topic)).starts
         except (KafkaException, AssertionError):  # the broker may be away just now
             return _FROM
         return "last" if begun.keys() >= set(_PRODUCTS) else _FROM
@@ -274,10 +273,10 @@ class FaultRun:
                 records = read_topic(self._address, self._topic)
             except (KafkaException, AssertionError) as error:  # the broker may be away just now
                 return {f"unreadable ({error})": 0}
-            ids, started = appended_ids(records), start_times(records)
-            if not started.keys() >= set(_PRODUCTS):
-                return dict.fromkeys(set(_PRODUCTS) - started.keys(), 0)
-            late = {p: sorted(set(them) - set(ids.get(p, []))) for p, them in wanted.items()}
+            topic = read_trades(records)
+            if not topic.starts.keys() >= set(_PRODUCTS):
+                return dict.fromkeys(set(_PRODUCTS) - topic.starts.keys(), 0)
+            late = {p: sorted(set(them) - set(topic.ids.get(p, []))) for p, them in wanted.items()}
             return {product: missing[0] for product, missing in late.items() if missing}
 
         deadline = time.monotonic() + _SETTLE_SECONDS
@@ -298,74 +297,7 @@ class FaultRun:
 
         return wait_until(read, _SETTLE_SECONDS, f"records of {self._topic}")
 
-    def _judge(self, records: list[Record], simulator: Simulator) -> list[str]:
-        problems = []
-        appended, gaps, starts = appended_ids(records), gap_ids(records), start_times(records)
-        for product in _PRODUCTS:
-            truth = simulator.control.trades(product)
-            if len(starts.get(product, [])) != 1:
-                problems.append(f"{product}: start records {starts.get(product)}")
-                continue
-            shown = _shown(truth, starts[product][0] * 1_000)
-            hidden = [
-                t["trade_id"]
-                for t in truth
-                if t["withheld"] and shown and shown[0] < t["trade_id"] < shown[-1]
-            ]
-            ids = appended.get(product, [])
-            if not has_dense_ids(self._plan.exchange):
-                ids = sorted(ids)
-            problems += _difference(f"{product} trades", ids, shown)
-            problems += _difference(f"{product} gaps", gaps.get(product, []), hidden)
-        return problems
-
 
 def _shown(truth: list[dict[str, Any]], from_ns: int) -> list[int]:
     """Return the ids from a time on that the exchange shows."""
     return [t["trade_id"] for t in truth if t["time_ns"] >= from_ns and not t["withheld"]]
-
-
-def _difference(what: str, found: list[int], expected: list[int]) -> list[str]:
-    if found == expected:
-        return []
-    missing = sorted(set(expected) - set(found))[:20]
-    extra = sorted(set(found) - set(expected))[:20]
-    doubled = sorted({i for i in found if found.count(i) > 1})[:20] if len(found) < 5000 else []
-    at = next(
-        (i for i, pair in enumerate(zip(found, expected, strict=False)) if pair[0] != pair[1]), -1
-    )
-    return [
-        f"{what}: {len(found)} found, {len(expected)} expected, missing {missing}, extra {extra}, "
-        f"doubled {doubled}, first difference at {at}"
-    ]
-
-
-def appended_ids(records: list[Record]) -> dict[str, list[int]]:
-    """Return the trade ids of each product, in the topic's order."""
-    ids: dict[str, list[int]] = {}
-    for record in records:
-        message = decode_trades_topic(record.value or b"")
-        if isinstance(message, TradesMessage):
-            ids.setdefault(message.product_id, []).extend(int(t.trade_id) for t in message.trades)
-    return ids
-
-
-def gap_ids(records: list[Record]) -> dict[str, list[int]]:
-    """Return the ids that gap records name, of each product."""
-    ids: dict[str, list[int]] = {}
-    for record in records:
-        message = decode_trades_topic(record.value or b"")
-        if isinstance(message, GapMessage):
-            missing = range(int(message.first_missing_id), int(message.last_missing_id) + 1)
-            ids.setdefault(message.product_id, []).extend(missing)
-    return ids
-
-
-def start_times(records: list[Record]) -> dict[str, list[int]]:
-    """Return the moments (us) of the start records, of each product."""
-    times: dict[str, list[int]] = {}
-    for record in records:
-        message = decode_trades_topic(record.value or b"")
-        if isinstance(message, StartMessage):
-            times.setdefault(message.product_id, []).append(message.from_us)
-    return times

@@ -30,13 +30,17 @@ class ControlClient:
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self._client = httpx.Client(base_url=url, timeout=_DEADLINE, trust_env=False)
+        self._client = self._connect()
+
+    def _connect(self, transport: httpx.HTTPTransport | None = None) -> httpx.Client:
+        return httpx.Client(
+            base_url=self._url, timeout=_DEADLINE, trust_env=False, transport=transport
+        )
 
     def come_from(self, address: str) -> None:
         """Connect from this address of the machine's own from now on."""
         self._client.close()
-        transport = httpx.HTTPTransport(local_address=address, retries=3)
-        self._client = httpx.Client(base_url=self._url, timeout=_DEADLINE, transport=transport)
+        self._client = self._connect(httpx.HTTPTransport(local_address=address, retries=3))
 
     def state(self) -> dict[str, Any]:
         """Return products, ids, connections, clock, faults."""

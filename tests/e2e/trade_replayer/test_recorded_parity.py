@@ -29,12 +29,12 @@ from ohlc_features.checking.brute_force import (
 from ohlc_features.define.loading import load_definitions
 from ohlc_features.schema import FeatureRow
 from support.consumer_groups import wait_for_no_lag
-from support.fault_runs import appended_ids
 from support.feature_db import stored_rows
 from support.kafka import OwnBroker, read_topic
 from support.processes import Processes
 from support.recorded_markets import RECORDED_MARKETS, RecordedMarket, Rows
 from support.simulator import Simulator, start_simulator
+from support.trades_topic import read_trades
 from support.wait import wait_until
 
 pytestmark = pytest.mark.e2e
@@ -152,7 +152,7 @@ def missing_ids(broker: LocalBroker, playing: list[Playing]) -> dict[str, int]:
     lacking: dict[str, int] = {}
     for each in playing:
         prefix = f"{each.market.exchange}:".encode()
-        ids = appended_ids([r for r in records if (r.key or b"").startswith(prefix)])
+        ids = read_trades(r for r in records if (r.key or b"").startswith(prefix)).ids
         # Not the recorded ids: the simulated Bitstamp numbers the trades of all its pairs again.
         lack = sum(
             len(set(each.simulator.control.ids(product)) - set(ids.get(product, [])))

@@ -12,10 +12,10 @@ from ohlc_core.messages.codec import decode_dead_letter, decode_trades_topic
 from ohlc_core.messages.records import StartMessage, TradesTopicMessage, WatermarkMessage
 from ohlc_core.messages.topics import TopicNames
 from ohlc_exchanges.registry import EXCHANGES
-from support.fault_runs import appended_ids, gap_ids
 from support.kafka import OwnBroker, read_topic
 from support.processes import Processes, Script
 from support.simulator import Simulator, start_simulator
+from support.trades_topic import read_trades
 from support.wait import wait_until
 
 pytestmark = pytest.mark.service
@@ -53,7 +53,7 @@ def wait_for_newest(
 
     def complete() -> dict[str, list[int]] | None:
         assert producer.is_running, producer.log()
-        ids = appended_ids(read_topic(broker.address, topic))
+        ids = read_trades(read_topic(broker.address, topic)).ids
         newest = {product: max(simulator.control.ids(product)) for product in PRODUCTS}
         return ids if all(last in ids.get(p, []) for p, last in newest.items()) else None
 
@@ -256,18 +256,19 @@ def test_ids_missing_in_history_are_a_gap_or_an_accepted_jump_as_set(
         newest = max(t["trade_id"] for t in _shown(simulator))
         wait_until(
             lambda: (
-                newest in appended_ids(read_topic(broker.address, unique_topics.trades))["BTC/USD"]
+                newest
+                in read_trades(read_topic(broker.address, unique_topics.trades)).ids["BTC/USD"]
             ),
             30.0,
             "the newest trade",
         )
         assert producer.stop() == 0, producer.log()
         records = read_topic(broker.address, unique_topics.trades)
-        found = appended_ids(records)["BTC/USD"]
+        found = read_trades(records).ids["BTC/USD"]
         assert found == [t["trade_id"] for t in _shown(simulator) if t["trade_id"] >= found[0]]
         hidden = [t["trade_id"] for t in simulator.control.trades("BTC/USD") if t["withheld"]]
         assert len(hidden) == 3
-        assert gap_ids(records).get("BTC/USD", []) == (hidden if is_gap else [])
+        assert read_trades(records).gap_ids("BTC/USD") == (hidden if is_gap else [])
 
 
 def _shown(simulator: Simulator) -> list[dict[str, Any]]:

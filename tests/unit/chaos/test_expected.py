@@ -6,7 +6,7 @@ from fractions import Fraction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chaos.expected import Sold, expected_candles, plain, rounded
+from chaos.expected import expected_candles, plain, rounded
 from ohlc_core.domain.interval import Interval
 from ohlc_core.domain.product_candles import ProductCandles
 from ohlc_core.domain.rules import CandleRules
@@ -14,6 +14,7 @@ from ohlc_core.domain.state import MemoryStore
 from ohlc_core.domain.trade import ProductKey, Trade
 from ohlc_core.messages.codec import encode_candle
 from support.candles import T0
+from support.trades_topic import Sold
 
 _STEPS = st.lists(
     st.tuples(

@@ -6,10 +6,10 @@ from fractions import Fraction
 import msgspec
 import pytest
 
-from chaos.expected import Sold
-from chaos.judge import Topic, Truth, all_expected, judge_candles, judge_store, judge_trades
+from chaos.judge import all_expected, judge_candles, judge_store
 from chaos.plan import PRODUCTS
 from support.candles import T0
+from support.trades_topic import Sold, TradesTopic, Truth, judge_trades
 
 SECOND = 1_000_000
 UNTIL = T0 + 4 * SECOND
@@ -21,16 +21,16 @@ def truth() -> Truth:
         Sold(n, T0 + n * SECOND // 2, Fraction(100 + n), Fraction(1, 4), bought=n % 2 == 0)
         for n in range(8)
     ]
-    return Truth("kraken", UNTIL, dict.fromkeys(PRODUCTS, trades), {p: set() for p in PRODUCTS})
+    return Truth("kraken", UNTIL, dict.fromkeys(PRODUCTS, trades))
 
 
 @pytest.fixture
-def topic() -> Topic:
+def topic() -> TradesTopic:
     ids = {product: list(range(8)) for product in PRODUCTS}
-    return Topic(ids, defaultdict(list), {product: [T0] for product in PRODUCTS})
+    return TradesTopic(ids, defaultdict(list), {product: [T0] for product in PRODUCTS})
 
 
-def records(topic: Topic, truth: Truth) -> list[bytes]:
+def records(topic: TradesTopic, truth: Truth) -> list[bytes]:
     return [
         f'{text}"complete":true,"revision":0}}'.encode()
         for expected in all_expected(topic, truth).values()
@@ -38,7 +38,7 @@ def records(topic: Topic, truth: Truth) -> list[bytes]:
     ]
 
 
-def test_exact_topics_give_no_problem(topic: Topic, truth: Truth) -> None:
+def test_exact_topics_give_no_problem(topic: TradesTopic, truth: Truth) -> None:
     assert judge_trades(topic, truth) == []
     found = records(topic, truth)
     assert judge_candles(found, all_expected(topic, truth), truth, "exactly-once") == []
@@ -54,13 +54,13 @@ def test_exact_topics_give_no_problem(topic: Topic, truth: Truth) -> None:
     ],
 )
 def test_every_difference_of_trades_is_named(
-    topic: Topic, truth: Truth, ids: list[int], word: str
+    topic: TradesTopic, truth: Truth, ids: list[int], word: str
 ) -> None:
     topic.ids["BTC/USD"] = ids
     assert word in judge_trades(topic, truth)[0]
 
 
-def test_undeclared_gap_is_a_problem(topic: Topic, truth: Truth) -> None:
+def test_undeclared_gap_is_a_problem(topic: TradesTopic, truth: Truth) -> None:
     shown = [each for each in truth.trades["BTC/USD"] if each.trade_id != 3]
     truth.trades["BTC/USD"] = shown
     topic.ids["BTC/USD"] = [each.trade_id for each in shown]
@@ -69,7 +69,9 @@ def test_undeclared_gap_is_a_problem(topic: Topic, truth: Truth) -> None:
     assert judge_trades(topic, truth) == []
 
 
-def test_candle_that_differs_is_missing_or_lies_is_a_problem(topic: Topic, truth: Truth) -> None:
+def test_candle_that_differs_is_missing_or_lies_is_a_problem(
+    topic: TradesTopic, truth: Truth
+) -> None:
     expected = all_expected(topic, truth)
     good = records(topic, truth)
     changed = [good[0].replace(b'"open":100', b'"open":101'), *good[1:]]
@@ -79,7 +81,7 @@ def test_candle_that_differs_is_missing_or_lies_is_a_problem(topic: Topic, truth
     assert judge_candles([*good, bytes(bytearray(good[0]))], expected, truth, "exactly-once") != []
 
 
-def test_row_that_is_missing_or_differs_is_a_problem(topic: Topic, truth: Truth) -> None:
+def test_row_that_is_missing_or_differs_is_a_problem(topic: TradesTopic, truth: Truth) -> None:
     expected = all_expected(topic, truth)
     rows = {}
     for key, wanted in expected.items():
