@@ -36,7 +36,7 @@ from live_pipeline import LivePipeline, live_pipeline
 GRACE_US = 1_000_000
 INTERVAL_US = 1_000_000
 _WARM_SECONDS = 8.0
-# The exchange starts before the pipeline: by then that is warm, and the wait still fits.
+# The exchange starts before the pipeline: by then that is warm. The wait fits into a minute.
 _WITHHOLD_SECONDS = 22
 
 Window = tuple[str, int]
@@ -242,13 +242,14 @@ def measure(rate: float, products: int, seconds: float, *, withholds: bool) -> N
 def main() -> None:
     """Measure each rate."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--seconds", type=float, default=30)
+    parser.add_argument("--seconds", type=float, help="30; with --withhold 60")
     parser.add_argument("--products", type=int, default=4)
     parser.add_argument("--rates", type=float, nargs="+", default=[10, 1_000, 5_000])
     parser.add_argument("--withhold", action="store_true")
     arguments = parser.parse_args()
+    seconds = arguments.seconds or (60 if arguments.withhold else 30)
     for rate in arguments.rates:
-        measure(rate, arguments.products, arguments.seconds, withholds=arguments.withhold)
+        measure(rate, arguments.products, seconds, withholds=arguments.withhold)
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ from ohlc_core.errors import PipelineError
 from ohlc_features.sql.engine import open_engine
 from ohlc_features.sql.feature_tables import DEFINITIONS
 from ohlc_features.sql.feature_tables import LEADING as GROUP_LEADING
-from ohlc_features.sql.store import check_columns
+from ohlc_features.sql.store import check_tables
 from ohlc_features.sql.tables import FeatureTables
 from ohlc_features.sql.url import store_url
 
@@ -266,8 +266,7 @@ class Store:
     def _check(self, connection: Connection) -> None:
         """Refuse tables of another version in words, before a query stumbles over them."""
         if not self._is_checked:
-            for table in self._tables.metadata.tables.values():
-                check_columns(connection, table)
+            check_tables(connection, self._tables)
             self._is_checked = True
 
     @contextmanager

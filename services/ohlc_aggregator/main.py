@@ -33,6 +33,7 @@ def run(settings: AggregatorSettings, runtime: Runtime) -> None:
     stop_when_run_is_over(settings, names, runtime.stop)
     _check_state_dir(settings)
     # Imported here: wrong settings are reported without waiting for quixstreams to load.
+    # First of all: this one keeps quiet what a dependency of quixstreams announces.
     from ohlc_aggregator.application import stopping
 
     # isort: split

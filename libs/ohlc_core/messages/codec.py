@@ -31,6 +31,7 @@ from ohlc_core.messages.trades_record import (
     DECODE_ERRORS,
     TradesRecord,
     check_id,
+    check_text,
     encode_trades,
     reason_of,
     split_trades,
@@ -161,8 +162,7 @@ def decode_dead_letter(value: bytes) -> DeadLetter:
 
 def _decoded(decoder: msgspec.json.Decoder[T], value: bytes) -> T:
     try:
-        if not value.isascii():
-            value.decode()  # what is passed over has to be text as well
+        check_text(value)
         return decoder.decode(value)
     except DECODE_ERRORS as error:
         raise MalformedMessageError(reason_of(error)) from None

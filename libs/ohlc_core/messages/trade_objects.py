@@ -9,7 +9,7 @@ from typing import Literal
 
 import msgspec
 
-from ohlc_core.messages.trades_record import DECODE_ERRORS, Source, TradesRecord
+from ohlc_core.messages.trades_record import DECODE_ERRORS, Source, TradesRecord, check_text
 
 _OBJECTS = b'"trades":['
 _LETTERS = {"buy": "b", "sell": "s"}
@@ -40,8 +40,7 @@ def columns_of_objects(value: bytes) -> TradesRecord | None:
     if _OBJECTS not in value:
         return None
     try:
-        if not value.isascii():
-            value.decode()  # what is passed over has to be text as well
+        check_text(value)
         record = _decode(value)
         trades = record.trades
         return TradesRecord(

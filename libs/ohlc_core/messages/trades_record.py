@@ -68,6 +68,16 @@ _NAMES = (
 _decode_head = msgspec.json.Decoder(_Head).decode
 
 
+def check_text(value: bytes) -> None:
+    """Refuse what is no UTF-8: a JSON reader looks at no text that it passes over.
+
+    Raises:
+        UnicodeDecodeError: it is not; one of `DECODE_ERRORS`.
+    """
+    if not value.isascii():
+        value.decode()
+
+
 def split_trades(value: bytes) -> TradesRecord | None:
     """Return a record that is laid out as `encode_trades` does, without reading its columns.
 

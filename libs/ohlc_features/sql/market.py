@@ -9,7 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ohlc_features.errors import StoreRejectedError
 from ohlc_features.sql.engine import open_engine, store_error
-from ohlc_features.sql.store import check_columns
+from ohlc_features.sql.store import check_tables
 from ohlc_features.sql.tables import FeatureTables
 from ohlc_features.sql.url import shown_url, store_url
 
@@ -49,8 +49,8 @@ def claim_market(url: str, exchange: str, market: str, tables: FeatureTables | N
     engine = open_engine(address)
     try:
         with engine.begin() as connection:
-            for table in tables.metadata.tables.values() if tables else ():
-                check_columns(connection, table)
+            if tables is not None:
+                check_tables(connection, tables)
             _METADATA.create_all(connection)
             known = _markets(connection)
             if held := _other_market(connection, known, exchange, market):

@@ -14,7 +14,7 @@ from ohlc_features.schema import ONLINE_KEY, REPLACED_AT
 from ohlc_features.sql.engine import open_engine, store_error
 from ohlc_features.sql.queries import NAMED_BY_RANGE, Queries, Query
 from ohlc_features.sql.sqlite_reader import SqliteReader
-from ohlc_features.sql.store import check_columns
+from ohlc_features.sql.store import check_tables
 from ohlc_features.sql.tables import FeatureTables
 from ohlc_features.sql.url import store_url
 
@@ -46,8 +46,7 @@ class LocalSource:
             with self._engine.connect() as connection:
                 if not inspect(connection).has_table(self._tables.history.name):
                     return  # a writer may be about to make it
-                for table in self._tables.metadata.tables.values():
-                    check_columns(connection, table)
+                check_tables(connection, self._tables)
         except SQLAlchemyError as error:
             raise store_error(error, self._url) from None
 

@@ -115,8 +115,7 @@ class LocalStore:
         try:
             with self._database.transaction() as connection:
                 # Looked at before anything is created: an index on an older table would fail.
-                for table in self._tables.metadata.tables.values():
-                    check_columns(connection, table)
+                check_tables(connection, self._tables)
                 self._tables.metadata.create_all(connection)
                 self.features.prepare(connection)
         except SQLAlchemyError as error:
@@ -289,12 +288,17 @@ class LocalStore:
         self._database.close()
 
 
-def check_columns(connection: Connection, table: Table) -> None:
-    """Refuse a table of the same name with other columns; one that does not exist passes.
+def check_tables(connection: Connection, tables: FeatureTables) -> None:
+    """Refuse tables of the same names with other columns; those that do not exist pass.
 
     Raises:
-        StoreRejectedError: the table is another's, or of a version before this one.
+        StoreRejectedError: a table is another's, or of a version before this one.
     """
+    for table in tables.metadata.tables.values():
+        _check_columns(connection, table)
+
+
+def _check_columns(connection: Connection, table: Table) -> None:
     asked = inspect(connection)
     if not asked.has_table(table.name):
         return
