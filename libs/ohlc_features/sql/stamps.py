@@ -35,7 +35,8 @@ class Stamps:
         now = self._now_ms()
         took = max(0, now - self._begun_ms)
         self._lead_ms = max(1.5 * took, self._lead_ms * _FORGET)
-        if now <= self._last:
+        # Within the same millisecond a reader may have come first.
+        if now < self._last:
             return None
         self._last = now + _MARGIN_MS
         return self._last
