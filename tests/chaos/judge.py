@@ -138,16 +138,18 @@ def judge_store(
     return problems[: 6 * _SHOWN]
 
 
-def judge_features(engine: Engine, rows: dict[RowKey, Row]) -> list[str]:
-    """Every feature row is what its stored candles give, computed one by one."""
+def judge_features(engine: Engine, rows: dict[RowKey, Row], until_us: int) -> list[str]:
+    """Every feature row is what its stored candles give, computed one by one.
+
+    Behind ``until_us`` the writer goes on between reading candles and features.
+    """
     group = load_definitions(DEFINITIONS)[0].group
     if not inspect(engine).has_table(group.table):
         return [f"features: no table {group.table}"]
     found = stored_features(engine, group.table)
     wanted = computed_features(rows, group)
-    unequal = sorted(
-        key for key in found.keys() | wanted.keys() if found.get(key) != wanted.get(key)
-    )
+    keys = [key for key in found.keys() | wanted.keys() if key[3] * 1_000 <= until_us]
+    unequal = sorted(key for key in keys if found.get(key) != wanted.get(key))
     return [f"features: {len(unequal)} rows differ, {unequal[:_SHOWN]}"] if unequal else []
 
 

@@ -13,6 +13,7 @@ import httpx
 from chaos.isolation import Network, SmallDisk
 from chaos.plan import PRODUCTS, Plan
 from local_stack.brokers import LocalBroker, start_broker
+from ohlc_exchanges.registry import has_dense_ids
 from support.postgres import PostgresServer, postgres_server
 from support.processes import Script, passed_on, script_path
 from support.simulator import Simulator, start_simulator_process
@@ -56,7 +57,7 @@ class Pipeline:
         self.ends: list[tuple[str, int]] = []
         # Bitstamp's history reaches back one day, so that the market must be one of today.
         begin = datetime.now(UTC) - timedelta(minutes=40)
-        self.start_time = begin.strftime("%Y-%m-%dT%H:%M:07")
+        self.start_minute = begin.strftime("%Y-%m-%dT%H:%M:")
         self.exchange = self._start_exchange()
         self.store_url = (
             postgres.url if postgres else f"sqlite:///{self.disks['store'].folder}/features.db"
@@ -154,7 +155,7 @@ class Pipeline:
         store = self.folder / "backfill.db"
         env = self._shared() | {
             "FEATURE_STORE_URL": f"sqlite:///{store}",
-            "FROM_DAY": self.start_time[:10],
+            "FROM_DAY": self.start_minute[:10],
         }
         script = Script(
             "local-stack",
@@ -173,7 +174,7 @@ class Pipeline:
             exchange=self.plan.exchange,
             product_ids=PRODUCTS,
             simulator_seed=self.plan.seed,
-            simulator_start=self.start_time,
+            simulator_start=f"{self.start_minute}07",
             simulator_speed=str(SPEED),
             simulator_rate=str(RATE),
             simulator_history="10m",
@@ -207,6 +208,9 @@ class Pipeline:
             "DASHBOARD_PORT": str(self._port),
             "METRICS_PORT": "" if name == "dashboard" else str(self._ports[name]),
         }
+        if not has_dense_ids(self.plan.exchange):
+            # It reports no time; the default would begin by this machine's clock.
+            env["START_FROM"] = f"{self.start_minute}00"
         if name != "dashboard":
             self.set_clock(name, 0)
             env |= {"PYTHONPATH": str(STEPPED_CLOCK), "CHAOS_CLOCK": str(self._clocks[name])}

@@ -74,12 +74,15 @@ def play(plan: Plan, folder: Path) -> Outcome:
         until_us = running.exchange.control.now_us()
         facts = _come_to_rest(running, until_us)
         if facts.problems:
+            problems += ["not at rest in time, for instance:", *facts.problems[:3]]
             problems += [f"{name}: {running.status(name)}" for name in running.names()]
         problems += blows.problems + _look_at_dashboard(running)
         codes = running.stop_services()
         problems += [f"{name} ended with {code} at the end" for name, code in codes.items() if code]
         facts = _facts(running, until_us)
         problems += facts.problems
+        if not facts.trades or not facts.candles:
+            problems.append("nothing was traded: there is nothing to judge")
         problems += _bad_ends(running, folder)
         running.exchange.control.pause()
         script, store = running.backfill(240)
@@ -145,14 +148,15 @@ def _come_to_rest(running: Pipeline, until_us: int) -> _Facts:
 
 def _facts(running: Pipeline, until_us: int) -> _Facts:
     """Judge what is there now."""
-    control = running.exchange.control
-    rows = {product: control.trades(product) for product in PRODUCTS}
-    truth = Truth.of(running.plan.exchange, rows, until_us)
     try:
         topic = read_trades(read_topic(running.broker.address, "trades"))
         candles = [each.value or b"" for each in read_topic(running.broker.address, "ohlc")]
     except (KafkaException, AssertionError) as error:
         return _Facts([f"topics: {error}"], 0, 0, 0)
+    # After the topics: what they hold has then happened.
+    control = running.exchange.control
+    rows = {product: control.trades(product) for product in PRODUCTS}
+    truth = Truth.of(running.plan.exchange, rows, until_us)
     expected = all_expected(topic, truth)
     problems = judge_trades(topic, truth)
     problems += judge_candles(candles, expected, truth, running.plan.guarantee)
@@ -174,7 +178,7 @@ def _judge_stored(
             return [
                 *judge_store(rows, expected, until_us),
                 *judge_hidden(truth_rows, rows),
-                *judge_features(engine, rows),
+                *judge_features(engine, rows, until_us),
             ]
         finally:
             engine.dispose()
