@@ -233,6 +233,25 @@ screenshots: $(VENV)/.dev ## the README's pictures of the dashboard, of a demo t
 licences: $(VENV)/.run ## write THIRD_PARTY.md, the licences of what running installs
 	@$(BIN)/python requirements/licences.py
 
+VENV_DOCS := .venv-docs
+$(VENV_DOCS)/.done: requirements/docs.txt | $(VENV)/bin/python
+	@$(VENV)/bin/python -m venv $(VENV_DOCS)
+	@$(VENV_DOCS)/bin/python $(PIP_INSTALL) -r $<
+	@touch $@
+
+# Not --quiet: it hides warnings from --strict too.
+MKDOCS := $(VENV_DOCS)/bin/python -m mkdocs
+docs docs-serve: export NO_MKDOCS_2_WARNING := 1
+
+.PHONY: docs
+docs: $(VENV_DOCS)/.done ## the documents as a site, in build/site; fails on a broken link
+	@$(MKDOCS) build --strict
+	@echo "build/site/index.html"
+
+.PHONY: docs-serve
+docs-serve: $(VENV_DOCS)/.done ## the same while you edit, at http://127.0.0.1:8000
+	@exec $(MKDOCS) serve --strict
+
 # Its dependencies are its own, and must not meet ours.
 VENV_SUPPLY := .venv-supply-chain
 $(VENV_SUPPLY)/.done: requirements/supply-chain.txt | $(VENV)/bin/python

@@ -24,6 +24,7 @@ printf 'hatchling==1.33.0\neditables\n' | lock hopsworks 3.11 --no-strip-extras 
 lock supply-chain 3.11 requirements/supply-chain.in
 lock bench 3.11 requirements/bench.in
 lock prefect 3.11 requirements/prefect.in
+lock docs 3.11 requirements/docs.in
 # One file per image, at the versions that the tests run with, and one for what builds the wheels.
 lock trade-producer 3.12 --extra producer "${same[@]}" pyproject.toml
 # The replayer's image also reads the store back, to prove a backfill.
