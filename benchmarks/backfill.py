@@ -12,6 +12,7 @@ Measured on one machine, one broker, from generated Kraken time-and-sales files:
 """
 
 import argparse
+import json
 import os
 import random
 import sqlite3
@@ -34,6 +35,7 @@ from ohlc_core.messages.topics import topic_names
 T0 = 1_672_531_200  # 2023-01-01
 BIN = Path(sys.executable).parent
 BASES = ("BTC", "ETH", "SOL", "ADA", "XRP", "DOT", "LTC", "LINK")
+Figures = dict[str, dict[str, float]]
 INTERVALS = {"1m": 60, "5m": 300, "1h": 3600}
 
 
@@ -211,8 +213,8 @@ def one_batch(folder: Path, products: list[str]) -> float:
     return time.monotonic() - began
 
 
-def measure(address: str, folder: Path, trades: int, products: int) -> None:
-    """Measure everything for so many trades and print it."""
+def measure(address: str, folder: Path, trades: int, products: int) -> Figures:
+    """Measure everything for so many trades; print and return it."""
     names = generate(folder, trades, products)
     trades = trades // products * products
     env = {
@@ -236,6 +238,7 @@ def measure(address: str, folder: Path, trades: int, products: int) -> None:
     whole = trades / stored_s
     print(f"\n{trades:,} trades of {products} products, files to store")
     print(f"{'':36}{'seconds':>10}{'trades/s':>12}{'whole path is':>15}")
+    figures: Figures = {}
     for name, seconds in (
         ("replayer alone (with its start)", replay_s),
         ("aggregator alone (its ceiling)", trades / ceiling),
@@ -245,10 +248,12 @@ def measure(address: str, folder: Path, trades: int, products: int) -> None:
     ):
         rate = trades / seconds
         print(f"{name:36}{seconds:>10.2f}{rate:>12,.0f}{whole / rate:>14.2f}x")
+        figures[name.strip()] = {"s": seconds, "trades/s": rate, "whole path is": whole / rate}
     peaks = {**memory.peak, "trade-replayer": max(memory.peak["trade-replayer"],
                                                    replayer.peak["trade-replayer"])}  # fmt: skip
     print("peak MB:  " + ", ".join(f"{name} {peak:.0f}" for name, peak in peaks.items()))
     print("CPU s:    " + ", ".join(f"{name} {cpu:.1f}" for name, cpu in memory.cpu.items()))
+    return figures | {"peak MB": peaks, "CPU s": memory.cpu}
 
 
 def main() -> None:
@@ -256,12 +261,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--trades", type=int, nargs="+", default=[1_000_000])
     parser.add_argument("--products", type=int, default=4, choices=range(1, len(BASES) + 1))
+    parser.add_argument("--json", type=Path, help="where to write the figures")
     arguments = parser.parse_args()
+    figures = []
     with tempfile.TemporaryDirectory() as text, start_broker("auto", Path(text) / "b") as broker:
         for trades in arguments.trades:
             folder = Path(text) / str(trades)
             folder.mkdir()
-            measure(broker.address, folder, trades, arguments.products)
+            figures.append(measure(broker.address, folder, trades, arguments.products))
+    if arguments.json:
+        arguments.json.write_text(json.dumps(figures))
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@
 """
 
 import argparse
+import json
 import os
 import random
 import sqlite3
@@ -169,8 +170,10 @@ def encoded(candles: list[Candle]) -> list[tuple[str, bytes]]:
 # --- live ----------------------------------------------------------------------------------------
 
 
-def live(address: str, folder: Path, products: int, windows: int, *, with_features: bool) -> None:
-    """Print how long after its candle was appended each product's newest row is readable."""
+def live(
+    address: str, folder: Path, products: int, windows: int, *, with_features: bool
+) -> dict[str, dict[str, float]]:
+    """Print and return how long after its candle each product's newest row is readable."""
     run = "live-with" if with_features else "live-without"
     pipeline = Pipeline(address, run, folder, with_features=with_features)
     groups = load_definitions(DEFINITIONS) if with_features else []
@@ -200,7 +203,11 @@ def live(address: str, folder: Path, products: int, windows: int, *, with_featur
         if serving:
             serving.stop()
     what = "with the shipped group" if with_features else "candles alone"
-    print(f"live, {products} products x 1m, {what}: appended to readable {_shown(times)}")
+    took = _spread(times)
+    print(f"live, {products} products x 1m, {what}: appended to readable {_shown(took)}")
+    if serving:
+        return {"live, with features": took, "vector": _spread(serving.times)}
+    return {"live, candles alone": took}
 
 
 def _watch(path: Path, table: str, end: int, products: int, began: float) -> list[float]:
@@ -231,7 +238,7 @@ class _Serving:
     def stop(self) -> None:
         self._done.set()
         self._thread.join()
-        print(f"vector while writing, {len(self.times)} calls: {_shown(self.times)}")
+        print(f"vector while writing, {len(self.times)} calls: {_shown(_spread(self.times))}")
 
     def _serve(self) -> None:
         draw = random.Random(3)
@@ -244,17 +251,21 @@ class _Serving:
                 self.times.append(time.perf_counter() - began)
 
 
-def _shown(seconds: list[float]) -> str:
+def _spread(seconds: list[float]) -> dict[str, float]:
     ordered = sorted(seconds)
     p50, p99 = (ordered[int(len(ordered) * share)] * 1e3 for share in (0.5, 0.99))
-    return f"p50 {p50:.1f} ms, p99 {p99:.1f} ms, max {ordered[-1] * 1e3:.1f} ms"
+    return {"p50": p50, "p99": p99, "max": ordered[-1] * 1e3}
+
+
+def _shown(spread: dict[str, float]) -> str:
+    return ", ".join(f"{name} {ms:.1f} ms" for name, ms in spread.items())
 
 
 # --- history -------------------------------------------------------------------------------------
 
 
-def backfill(address: str, folder: Path, products: int) -> None:
-    """Print the writer's speed from topic to store, with and without features."""
+def backfill(address: str, folder: Path, products: int) -> dict[str, float]:
+    """Print and return the writer's speed from topic to store, with and without features."""
     candles = list(day(products))
     records = encoded(candles)
     rates = {}
@@ -270,10 +281,11 @@ def backfill(address: str, folder: Path, products: int) -> None:
         f"backfill, {len(candles)} candles from topic to store: {rates['back-with']:,.0f}/s with "
         f"the shipped group, {rates['back-without']:,.0f}/s without: {ratio:.2f}"
     )
+    return {"with": rates["back-with"], "without": rates["back-without"], "ratio": ratio}
 
 
-def build(folder: Path, products: int) -> None:
-    """Print how fast ``features build`` fills the group from stored candles."""
+def build(folder: Path, products: int) -> dict[str, float]:
+    """Print and return how fast ``features build`` fills the group from stored candles."""
     url = f"sqlite:///{folder}/build.db"
     store = LocalStore.open(url, "ohlc", 1)
     candles = list(day(products))
@@ -288,6 +300,7 @@ def build(folder: Path, products: int) -> None:
         f"features build: {built.rows} rows, {built.rows / wall:,.0f}/s, "
         f"{built.rows / cpu:,.0f} per second of CPU"
     )
+    return {"rows/s": built.rows / wall, "rows per second of CPU": built.rows / cpu}
 
 
 def main() -> None:
@@ -297,24 +310,29 @@ def main() -> None:
     parser.add_argument("--windows", type=int, default=20, help="live")
     parser.add_argument("--history-products", type=int, default=60, help="backfill and build")
     parser.add_argument("--only", nargs="+", default=["live", "backfill", "build"])
+    parser.add_argument("--json", type=Path, help="where to write the figures")
     options = parser.parse_args()
+    figures: dict[str, dict[str, float]] = {}
     with tempfile.TemporaryDirectory() as text:
         folder = Path(text)
         if "build" in options.only:
-            build(folder, options.history_products)
+            figures["build"] = build(folder, options.history_products)
         if {"live", "backfill"} & set(options.only):
             with start_broker("kafka", folder / "broker") as broker:
                 if "backfill" in options.only:
-                    backfill(broker.address, folder, options.history_products)
+                    products = options.history_products
+                    figures["backfill"] = backfill(broker.address, folder, products)
                 if "live" in options.only:
                     for with_features in (False, True):
-                        live(
+                        figures |= live(
                             broker.address,
                             folder,
                             options.products,
                             options.windows,
                             with_features=with_features,
                         )
+    if options.json:
+        options.json.write_text(json.dumps(figures))
 
 
 if __name__ == "__main__":

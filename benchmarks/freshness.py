@@ -205,8 +205,10 @@ def withheld(product: str, rate: float) -> str:
     return json.dumps({"fault": skip, "at_trades": int(rate * _WITHHOLD_SECONDS)})
 
 
-def measure(rate: float, products: int, seconds: float, *, withholds: bool) -> None:
-    """Run a pipeline and print its table."""
+def measure(
+    rate: float, products: int, seconds: float, *, withholds: bool
+) -> dict[str, dict[str, float]]:
+    """Run a pipeline, print its table and return it."""
     faults = withheld("P0000/USD", rate) if withholds else ""
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -230,13 +232,17 @@ def measure(rate: float, products: int, seconds: float, *, withholds: bool) -> N
             "its own beyond grace": beyond_grace(seen, waiting, from_us, until_us),
         }
         print("\n".join(gaps) or "  no trades were withheld")
+    figures: dict[str, dict[str, float]] = {}
     for name, waits in waits_by_name.items():
         if len(waits) < 2:
             print(f"  {name:20} {len(waits):7}")
             continue
         cuts = statistics.quantiles(waits, n=100, method="inclusive")
-        figures = " ".join(f"{each:8.1f}" for each in (cuts[49], cuts[89], cuts[98], max(waits)))
-        print(f"  {name:20} {len(waits):7} {figures}", flush=True)
+        row = {"p50": cuts[49], "p90": cuts[89], "p99": cuts[98], "max": max(waits)}
+        shown = " ".join(f"{each:8.1f}" for each in row.values())
+        print(f"  {name:20} {len(waits):7} {shown}", flush=True)
+        figures[name] = row | {"count": len(waits)}
+    return figures
 
 
 def main() -> None:
@@ -246,10 +252,15 @@ def main() -> None:
     parser.add_argument("--products", type=int, default=4)
     parser.add_argument("--rates", type=float, nargs="+", default=[10, 1_000, 5_000])
     parser.add_argument("--withhold", action="store_true")
+    parser.add_argument("--json", type=Path, help="where to write the figures")
     arguments = parser.parse_args()
     seconds = arguments.seconds or (60 if arguments.withhold else 30)
-    for rate in arguments.rates:
-        measure(rate, arguments.products, seconds, withholds=arguments.withhold)
+    figures = {
+        f"{rate:g}": measure(rate, arguments.products, seconds, withholds=arguments.withhold)
+        for rate in arguments.rates
+    }
+    if arguments.json:
+        arguments.json.write_text(json.dumps(figures))
 
 
 if __name__ == "__main__":

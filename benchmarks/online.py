@@ -8,6 +8,7 @@ Redis and, to compare, from SQLite.
 """
 
 import argparse
+import json
 import random
 import subprocess
 import sys
@@ -58,8 +59,8 @@ def write(folder: Path, url: str, products: int, pause: float) -> None:
         time.sleep(max(0.0, pause - (time.monotonic() - began)))
 
 
-def timed(call: Callable[[str], object], products: int, reads: int) -> str:
-    """Return the latencies of calls for random products."""
+def timed(call: Callable[[str], object], products: int, reads: int) -> dict[str, float]:
+    """Return the latencies in ms of calls for random products."""
     draw = random.Random(2)
     times = []
     for _ in range(reads):
@@ -70,7 +71,8 @@ def timed(call: Callable[[str], object], products: int, reads: int) -> str:
         time.sleep(0.0005)
     times.sort()
     p50, p99 = (times[int(len(times) * share)] * 1e3 for share in (0.5, 0.99))
-    return f"p50 {p50:.2f} ms, p99 {p99:.2f} ms, max {times[-1] * 1e3:.2f} ms"
+    print(f"p50 {p50:.2f} ms, p99 {p99:.2f} ms, max {times[-1] * 1e3:.2f} ms", flush=True)
+    return {"p50": p50, "p99": p99, "max": times[-1] * 1e3}
 
 
 def latest(reader: FeatureReader, product: str) -> object:
@@ -90,6 +92,7 @@ def main() -> None:
     parser.add_argument("--reads", type=int, default=10_000)
     parser.add_argument("--pause", type=float, default=1.0, help="seconds between windows")
     parser.add_argument("--write", nargs=2)
+    parser.add_argument("--json", type=Path, help="where to write the figures")
     options = parser.parse_args()
     if options.write:
         write(Path(options.write[0]), options.write[1], options.products, options.pause)
@@ -105,17 +108,22 @@ def main() -> None:
             assert writer.stdout is not None
             writer.stdout.readline()
             client = redis.Redis.from_url(url)
-            print("PING                ", timed(lambda _: client.ping(), 1, options.reads))
+            print("PING                 ", end="")
+            figures = {"PING": timed(lambda _: client.ping(), 1, options.reads)}
             for store, address in (("Redis", url), ("SQLite", "")):
                 with FeatureReader.open(settings(Path(text), address)) as reader:
                     for name, call in (
                         ("latest", partial(latest, reader)),
                         ("vector", partial(vector, reader)),
                     ):
-                        print(f"{name} of {store:10}", timed(call, options.products, options.reads))
+                        print(f"{name} of {store:10} ", end="")
+                        took = timed(call, options.products, options.reads)
+                        figures[f"{name} of {store}"] = took
         finally:
             writer.kill()
             server.kill()
+    if options.json:
+        options.json.write_text(json.dumps(figures))
 
 
 if __name__ == "__main__":

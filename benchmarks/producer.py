@@ -7,9 +7,10 @@ real Apache Kafka on this machine. Compared on the same frames:
 - produce: bare librdkafka, idempotent, of records of the same bytes, to acknowledgement
 - ours:    frames in to acknowledged records, contiguity and exact decimals included
 
-Run: ``python benchmarks/producer.py [frames] [trades a frame] [seconds of steady load]``
+Run: ``python benchmarks/producer.py [frames] [trades a frame] [seconds of load] [--json FILE]``
 """
 
+import argparse
 import base64
 import hashlib
 import json
@@ -17,7 +18,6 @@ import multiprocessing
 import os
 import socket
 import struct
-import sys
 import tempfile
 import threading
 import time
@@ -221,8 +221,8 @@ def start_server(frames: int, trades: int, rate: float) -> tuple[Any, str]:
     return server, f"ws://127.0.0.1:{port.get(timeout=120)}"
 
 
-def compare(broker: LocalBroker, frames: int, trades: int) -> None:
-    """Print the three rates and the two ratios."""
+def compare(broker: LocalBroker, frames: int, trades: int) -> dict[str, float]:
+    """Print the three rates and the two ratios; return ours."""
     total = frames * trades
     server, url = start_server(frames, trades, 0)
     receive = min(bare_receive(url, total) for _ in range(2))
@@ -239,10 +239,16 @@ def compare(broker: LocalBroker, frames: int, trades: int) -> None:
         print(f"  {name:<22} {seconds:7.2f} s {rate}")
     print(f"  ours / bare receive   {receive / whole:7.2f}")
     print(f"  ours / bare produce   {produce / whole:7.2f}")
+    return {
+        "trades/s": total / whole,
+        "frames/s": frames / whole,
+        "of bare receive": receive / whole,
+        "of bare produce": produce / whole,
+    }
 
 
-def steady(broker: LocalBroker, seconds: int) -> None:
-    """Print memory and lag under 5,000 trades a second."""
+def steady(broker: LocalBroker, seconds: int) -> dict[str, float]:
+    """Print memory and lag under 5,000 trades a second; return core and memory."""
     trades = 5
     frames = seconds * STEADY_TRADES_A_SECOND // trades
     server, url = start_server(frames, trades, STEADY_TRADES_A_SECOND / trades)
@@ -266,16 +272,28 @@ def steady(broker: LocalBroker, seconds: int) -> None:
         f"{core:.0%} of a core; memory {memory[third][1]} MB after a third, "
         f"{memory[-1][1]} MB at the end"
     )
+    return {
+        "core": core,
+        "MB after a third": memory[third][1],
+        "MB at the end": memory[-1][1],
+    }
 
 
 def main() -> None:
     """Run all of it."""
-    frames, trades, seconds = (
-        int(argument) for argument in (*sys.argv[1:], *("20000", "5", "60")[len(sys.argv) - 1 :])
-    )
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("frames", type=int, nargs="?", default=20_000)
+    parser.add_argument("trades", type=int, nargs="?", default=5, help="a frame")
+    parser.add_argument("seconds", type=int, nargs="?", default=60, help="of steady load")
+    parser.add_argument("--json", type=Path, help="where to write the figures")
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, start_broker("kafka", Path(folder)) as broker:
-        compare(broker, frames, trades)
-        steady(broker, seconds)
+        figures = {
+            "compared": compare(broker, options.frames, options.trades),
+            "steady": steady(broker, options.seconds),
+        }
+    if options.json:
+        options.json.write_text(json.dumps(figures))
 
 
 if __name__ == "__main__":

@@ -4,12 +4,13 @@ Real processes with default settings: the simulated exchange with many products,
 Kafka, the three services. A service gets SIGKILL and is started again; measured is the time from
 the kill to the next candle in the store that cannot have been on its way before.
 
-Run: ``python benchmarks/restart.py [products] [trades a second] [rounds] [services]``
+Run: ``python benchmarks/restart.py [products] [trades a second] [rounds] [services] [--json FILE]``
 """
 
+import argparse
+import json
 import os
 import statistics
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -39,15 +40,22 @@ def standstill(pipeline: LivePipeline, service: str) -> float:
 
 def main() -> None:
     """Kill each service, round after round."""
-    given = (*sys.argv[1:], *("1000", "1000", "5", ",".join(SERVICES))[len(sys.argv) - 1 :])
-    products, rate, rounds = (int(argument) for argument in given[:3])
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("products", type=int, nargs="?", default=1_000)
+    parser.add_argument("rate", type=int, nargs="?", default=1_000, help="trades a second")
+    parser.add_argument("rounds", type=int, nargs="?", default=5)
+    parser.add_argument("services", nargs="?", default=",".join(SERVICES))
+    parser.add_argument("--json", type=Path, help="where to write the figures")
+    options = parser.parse_args()
+    products, rate, rounds = options.products, options.rate, options.rounds
+    figures = {}
     with (
         tempfile.TemporaryDirectory() as folder,
         live_pipeline(Path(folder), products, rate) as pipeline,
     ):
         time.sleep(_WARM_SECONDS)
         print(f"{products} products, {rate} trades/s: from SIGKILL to the next candle in the store")
-        for service in given[3].split(","):
+        for service in options.services.split(","):
             seconds = []
             for _ in range(rounds):
                 seconds.append(standstill(pipeline, service))
@@ -57,8 +65,11 @@ def main() -> None:
                 f"max {max(seconds):.2f} s ({rounds} SIGKILLs)",
                 flush=True,
             )
+            figures[service] = {"median": statistics.median(seconds), "max": max(seconds)}
             if os.environ.get("SHOW_LOG"):
                 print(pipeline.log(service)[-4_000:])
+    if options.json:
+        options.json.write_text(json.dumps(figures))
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ printed with its second, because one pause delays the candles of every product t
 """
 
 import argparse
+import json
 import os
 import statistics
 import subprocess
@@ -92,8 +93,8 @@ def produce(
     return closing
 
 
-def measure(guarantee: str, commit: str, arguments: argparse.Namespace) -> None:
-    """Measure one configuration and print a line."""
+def measure(guarantee: str, commit: str, arguments: argparse.Namespace) -> dict[str, float]:
+    """Measure one configuration, print a line and return its figures."""
     with (
         tempfile.TemporaryDirectory() as folder,
         start_broker("auto", Path(folder) / "broker") as broker,
@@ -116,7 +117,7 @@ def measure(guarantee: str, commit: str, arguments: argparse.Namespace) -> None:
             receiver.done.set()
             receiver.join()
             process.terminate()
-    report(guarantee, commit, closing, receiver.arrived, arguments.warm_up)
+    return report(guarantee, commit, closing, receiver.arrived, arguments.warm_up)
 
 
 def report(
@@ -125,8 +126,8 @@ def report(
     closing: dict[tuple[str, int], float],
     arrived: dict[tuple[str, int], float],
     warm_up: int,
-) -> None:
-    """Print one line."""
+) -> dict[str, float]:
+    """Print one line; return what it says."""
     begin = min(closing.values())
     waits = sorted(
         ((arrived[window] - sent) * 1e3, sent - begin)
@@ -141,6 +142,7 @@ def report(
         f"max {worst:6.1f} (second {second:.0f})",
         flush=True,
     )
+    return {"p50": cuts[49], "p90": cuts[89], "p99": cuts[98], "max": worst}
 
 
 def main() -> None:
@@ -150,14 +152,18 @@ def main() -> None:
     parser.add_argument("--warm-up", type=int, default=5)
     parser.add_argument("--rate", type=int, default=1_000)
     parser.add_argument("--products", type=int, default=20)
+    parser.add_argument("--json", type=Path, help="where to write the figures")
     arguments = parser.parse_args()
+    figures = {}
     for guarantee, commit in (
         ("at-least-once", "1"),
         ("at-least-once", "5"),
         ("exactly-once", "0.1"),
         ("exactly-once", "1"),
     ):
-        measure(guarantee, commit, arguments)
+        figures[f"{guarantee} {commit}"] = measure(guarantee, commit, arguments)
+    if arguments.json:
+        arguments.json.write_text(json.dumps(figures))
 
 
 if __name__ == "__main__":

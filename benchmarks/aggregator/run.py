@@ -96,7 +96,10 @@ def measure(bench: Bench, products: int) -> dict[str, Figures]:
     size = filled.bytes_before / filled.trades
     stored = _stored_bytes(bench.folder / "broker", run_id) / filled.trades
     print(f"\n`trades` bytes per trade: {size:.1f}, lz4: {stored:.1f} in the broker's log")
-    return {name: _median(several) | {"trades": filled.trades} for name, several in found.items()}
+    return {
+        name: _median(several) | {"trades": filled.trades, "bytes_per_trade": size}
+        for name, several in found.items()
+    }
 
 
 def _stored_bytes(folder: Path, topic: str) -> int:
@@ -139,8 +142,8 @@ def _median(several: list[Figures]) -> Figures:
     return by_wall | {"cpu_s": sorted(figures["cpu_s"] for figures in several)[middle]}
 
 
-def table(products: int, results: dict[str, Figures]) -> None:
-    """Print one table: rates, cost per trade, and the ratios that matter."""
+def table(products: int, results: dict[str, Figures]) -> dict[str, Figures]:
+    """Print and return one table: rates, cost per trade, and the ratios that matter."""
     base = results["aggregator, at-least-once"]
     print(
         f"\n{base['trades']:,} trades of {products} products; "
@@ -150,6 +153,7 @@ def table(products: int, results: dict[str, Figures]) -> None:
         f"{'':34}{'trades/s':>12}{'wall us':>9}{'CPU us':>9}"
         f"{'peak MB':>9}{'ours is x':>11}{'by CPU':>8}"
     )
+    shown: dict[str, Figures] = {}
     for name, figures in results.items():
         n = figures["trades"]
         ratio = figures["wall_s"] / base["wall_s"]
@@ -158,6 +162,15 @@ def table(products: int, results: dict[str, Figures]) -> None:
             f"{name:34}{n / figures['wall_s']:>12,.0f}{figures['wall_s'] / n * 1e6:>9.2f}"
             f"{figures['cpu_s'] / n * 1e6:>9.2f}{figures['peak_mb']:>9}{ratio:>11.2f}{by_cpu:>8.2f}"
         )
+        shown[name] = {
+            "trades/s": n / figures["wall_s"],
+            "wall us": figures["wall_s"] / n * 1e6,
+            "CPU us": figures["cpu_s"] / n * 1e6,
+            "ours by clock": ratio,
+            "ours by CPU": by_cpu,
+            **figures,
+        }
+    return shown
 
 
 def main() -> None:
@@ -167,17 +180,19 @@ def main() -> None:
     parser.add_argument("--products", type=int, nargs="+", default=[4, 1000])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--bytewax", default="", help="a Python that has bytewax installed")
+    parser.add_argument("--json", type=Path, help="where to write the figures")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as text:
         folder = Path(text)
         cost = {}
+        tables: dict[str, object] = {}
         with start_broker("auto", folder / "broker") as broker:
             bench = Bench(
                 broker.address, folder, arguments.trades, arguments.rounds, arguments.bytewax
             )
             for products in arguments.products:
                 results = measure(bench, products)
-                table(products, results)
+                tables[str(products)] = table(products, results)
                 cost[products] = results["aggregator, at-least-once"]["cpu_s"]
                 hours = arguments.trades / products * market.MEAN_PAUSE_US / 3.6e9
                 print(
@@ -186,6 +201,9 @@ def main() -> None:
                 )
         few, many = min(cost), max(cost)
         print(f"\nCPU per trade with {many} products / with {few}: {cost[many] / cost[few]:.2f}")
+        if arguments.json:
+            tables["CPU per trade, many by few"] = cost[many] / cost[few]
+            arguments.json.write_text(json.dumps(tables))
 
 
 if __name__ == "__main__":

@@ -115,6 +115,7 @@ def main() -> None:
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--feast", default="", help="interpreter of an environment with Feast")
     parser.add_argument("--feast-rows", type=int, default=100_000)
+    parser.add_argument("--json", type=Path, help="where to write the figures")
     options = parser.parse_args()
     spent: dict[str, list[rivals.Spent]] = {name: [] for name in RIVALS}
     with tempfile.TemporaryDirectory() as folder:
@@ -148,6 +149,18 @@ def main() -> None:
     )
     for name, value in others.items():
         print(f"Feast {name}: {value:,.2f}")
+    if options.json:
+        figures = {
+            name: {
+                "rows/s": options.rows / wall[name],
+                "CPU us": cpu[name] / options.rows * 1e6,
+                "ours by clock": wall[name] / wall["local store"],
+                "ours by CPU": cpu[name] / cpu["local store"],
+            }
+            for name in RIVALS
+        }
+        figures["history"] = {"ratio": ratio_of_history}
+        options.json.write_text(json.dumps(figures))
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ joining the group and committing count.
 """
 
 import argparse
+import json
 import os
 import subprocess
 import sys
@@ -89,6 +90,7 @@ def main() -> None:
     """Fill a topic, drain it, and print the rate."""
     parser = argparse.ArgumentParser(description="Candles on a topic into the local store.")
     parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--json", type=Path, help="where to write the figures")
     options = parser.parse_args()
     names = topic_names("benchmark")
     with (
@@ -98,6 +100,8 @@ def main() -> None:
         fill(broker.address, names.ohlc, options.rows)
         seconds = drain(broker.address, names, Path(folder))
     print(f"{options.rows} candles from topic to store: {options.rows / seconds:,.0f} rows/s")
+    if options.json:
+        options.json.write_text(json.dumps({"rows/s": options.rows / seconds}))
 
 
 if __name__ == "__main__":
