@@ -16,7 +16,7 @@ PIP := $(BIN)/python $(MODULE) pip --quiet --disable-pip-version-check
 
 # What a user gives travels by the environment only, never through a recipe's text: taken as it is
 # (make expands nothing in it), exported, and quoted where a recipe's shell uses it.
-GIVEN := from_day to_day FROM_DAY TO_DAY topic from raw service ARGS FEATURE_STORE FAULT_RUNS FAULT_SEED
+GIVEN := from_day to_day FROM_DAY TO_DAY topic from raw service ARGS FEATURE_STORE FAULT_RUNS FAULT_SEED ONLY RUNS QUICK
 define as_given
 override $(1) := $$(value $(1))
 export $(1)
@@ -147,6 +147,10 @@ bench-features: $(VENV)/.dev ## what feature groups cost: live, backfill, build,
 .PHONY: bench-online
 bench-online: $(VENV)/.dev ## reading the newest rows from Redis while a writer writes, in ms
 	@$(BIN)/python benchmarks/online.py $$ARGS
+
+.PHONY: claims
+claims: $(VENV)/.dev ## measure every figure the documents state, into docs/claims.md [ONLY=name] [RUNS=3] [QUICK=1]
+	@exec $(BIN)/python -m benchmarks.claims
 
 # Rivals have dependencies of their own, which must not meet ours.
 $(VENV_BENCH)/.done: requirements/bench.txt
