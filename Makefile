@@ -140,6 +140,10 @@ bench-restart: $(VENV)/.dev ## from a service's SIGKILL to the next candle in th
 bench-freshness: $(VENV)/.dev ## how soon rows are in the store, and where the time goes, in ms
 	@$(BIN)/python benchmarks/freshness.py $(ARGS)
 
+.PHONY: bench-load
+bench-load: $(VENV)/.dev ## the highest live rate at which rows stay fresh, and what is full first
+	@exec $(BIN)/python $(MODULE) benchmarks.load $$ARGS
+
 .PHONY: bench-features
 bench-features: $(VENV)/.dev ## what feature groups cost: live, backfill, build, vector
 	@$(BIN)/python benchmarks/features.py $$ARGS

@@ -18,9 +18,9 @@ import tempfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import load
 import market
 
+import load
 from local_stack.brokers import start_broker
 
 #: What reading trades costs that come as objects, before anything is done with them.

@@ -1,0 +1,1 @@
+"""How much the live pipeline carries: `make bench-load`, docs/load.md."""

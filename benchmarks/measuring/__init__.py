@@ -1,0 +1,1 @@
+"""What benchmarks measure with: processes, lags, pictures and the machine they ran on."""
