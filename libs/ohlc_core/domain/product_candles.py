@@ -291,6 +291,7 @@ class ProductCandles:
             # The exchange may have begun its ids again; what comes lies behind all that was.
             state.ids_began_us = from_us
             state.id_series += 1
+            state.noted_gaps.clear()
             self._seen.begin_again(from_us)
         self._windows.correct_completeness(*state.coverage.start(from_us, self.watermark_us))
         yield from ()
@@ -305,12 +306,15 @@ class ProductCandles:
             and self._sequential
             and is_number(first_id)
             and is_number(last_id)
-            and int(last_id) < self._seen.highest
         ):
-            from_us, to_us = self._seen.times_around(int(first_id), int(last_id))
-            coverage.add(from_us, to_us)
-            windows.correct_completeness(from_us, to_us)
-            return
+            # A record that is read again would be known only by the buckets of ids around it.
+            if self._state.note_gap(f"{first_id}-{last_id}", self._rules.memory_us):
+                return
+            if int(last_id) < self._seen.highest:
+                from_us, to_us = self._seen.times_around(int(first_id), int(last_id))
+                coverage.add(from_us, to_us)
+                windows.correct_completeness(from_us, to_us)
+                return
         forgotten = windows.forgotten_since_last_trade() if coverage.is_settled else []
         # Event time may not have followed the last trade: see `on_trades`.
         last_us = self._state.last_trade_us

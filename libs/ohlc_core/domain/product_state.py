@@ -59,6 +59,7 @@ class ProductState(msgspec.Struct):
         removals: of how many removals of unread records the product knows.
         saves: how often this state was saved; differs between an outdated copy and the current one.
         coverage: where trades may be missing.
+        noted_gaps: the event time at which each gap, as "first-last" of its ids, was noted.
         intervals: by the interval's text.
     """
 
@@ -72,7 +73,24 @@ class ProductState(msgspec.Struct):
     removals: int = 0
     saves: int = 0
     coverage: Coverage = msgspec.field(default_factory=Coverage)
+    noted_gaps: dict[str, int] = msgspec.field(default_factory=dict)
     intervals: dict[str, IntervalState] = msgspec.field(default_factory=dict)
+
+    def note_gap(self, ids: str, memory_us: int) -> bool:
+        """Note a gap of the ids "first-last"; return whether it was noted before.
+
+        What was noted more than memory_us of event time ago is forgotten.
+        """
+        if ids in self.noted_gaps:
+            return True
+        since_us = self.watermark_us - memory_us
+        # In the order of noting, so that the oldest come first.
+        for each in tuple(self.noted_gaps):
+            if self.noted_gaps[each] >= since_us:
+                break
+            del self.noted_gaps[each]
+        self.noted_gaps[ids] = self.watermark_us
+        return False
 
     def interval(self, text: str) -> IntervalState:
         """Return the state of an interval, beginning it here when it is new."""

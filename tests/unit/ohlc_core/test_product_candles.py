@@ -158,6 +158,53 @@ def test_gap_reported_after_its_windows_closed_corrects_them() -> None:
     assert (candle.revision, candle.complete) == (1, False)
 
 
+def test_gap_that_is_read_again_changes_nothing() -> None:
+    driver = Driver(rules("1s"))
+    driver.trades(*(trade(id_, T0 + id_ * SECOND) for id_ in range(1, 5)))
+    driver.gap(5, 6)
+    driver.trades(*(trade(id_, T0 + id_ * SECOND) for id_ in range(7, 12)))
+    driver.restart()
+    before = newest(driver.output.candles)
+    assert {start for (_, start), each in before.items() if not each.complete} == {
+        T0 // 1_000 + seconds * 1_000 for seconds in (4, 7)
+    }
+    assert driver.gap(5, 6) == []
+    driver.trades(*(trade(id_, T0 + id_ * SECOND) for id_ in range(7, 13)))
+    after = newest(driver.output.candles)
+    assert {key: after[key] for key in before} == before
+
+
+def test_gap_of_ids_that_began_again_is_another_one() -> None:
+    driver = Driver(rules("1s"))
+    driver.trades(*(trade(id_, T0 + id_ * SECOND) for id_ in range(1, 5)))
+    driver.gap(5, 6)
+    driver.trades(trade(7, T0 + 7 * SECOND))
+    driver.start(T0 + 20 * SECOND)
+    again = [trade(id_, T0 + (20 + id_) * SECOND) for id_ in range(1, 5)]
+    driver.trades(*again)
+    driver.gap(5, 6)
+    driver.trades(*(trade(id_, T0 + (20 + id_) * SECOND) for id_ in range(7, 12)))
+    incomplete = {
+        start // 1_000 - T0 // SECOND
+        for (_, start), each in newest(driver.output.candles).items()
+        if not each.complete
+    }
+    assert {24, 27} <= incomplete
+    assert not incomplete & {22, 23, 28, 29}
+
+
+def test_noted_gaps_are_forgotten_with_the_memory_of_ids() -> None:
+    driver = Driver(rules("1s", retention="10s"))
+    id_ = 0
+    for _ in range(200):
+        id_ += 2
+        driver.gap(id_ - 1, id_ - 1)
+        driver.trades(trade(id_, T0 + id_ * SECOND))
+    driver.product.save()
+    state = json.loads(driver.store.get("product") or b"")
+    assert 0 < len(state["noted_gaps"]) < 20
+
+
 def test_windows_that_close_while_a_gap_is_open_are_incomplete() -> None:
     driver = Driver(rules("1m"))
     driver.trades(trade(1, T0))
