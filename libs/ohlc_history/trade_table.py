@@ -32,8 +32,11 @@ TRADE_TABLE = pl.Schema(
 
 # Plain notation, surely in range; anything else is read, slowly, as a Decimal.
 _PLAIN = r"^(0|[1-9][0-9]{0,29})(\.[0-9]{1,30})?$"
-# What a slow row may hold: exponents, leading zeros, no sign, plain ASCII digits.
-_STRICT = re.compile(r"([0-9]{1,40}(\.[0-9]{0,40})?|\.[0-9]{1,40})([eE][-+]?[0-9]{1,3})?", re.ASCII)
+# What a slow row may hold: exponents, leading zeros, no sign, plain ASCII digits; as many of them
+# as a number that a candle can hold, and no megabyte of zeros.
+_STRICT = re.compile(
+    r"([0-9]{1,200}(\.[0-9]{0,200})?|\.[0-9]{1,200})([eE][-+]?[0-9]{1,3})?", re.ASCII
+)
 _NUMBERS = ("price", "quantity")
 _MAX_PAYLOAD = 2_000
 

@@ -4,7 +4,7 @@ import itertools
 from decimal import Decimal
 
 import polars as pl
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ohlc_backfill.verification.expected import ExpectedRows
@@ -59,6 +59,7 @@ def test_records_are_the_codecs_bytes(trades: list[Trade], batch: int) -> None:
 
 
 @given(st.lists(st.decimals(allow_nan=False, allow_infinity=False), min_size=1, max_size=20))
+@example([Decimal("1." + "3" * 45 + "E-12"), Decimal("7" * 60 + "E-50")])
 def test_cleaning_accepts_what_a_candle_can_hold(prices: list[Decimal]) -> None:
     trades = [Trade("1", price, Decimal(1), "buy", T0) for price in prices]
     rows = [("1", str(price), "1", "buy", T0) for price in prices]
