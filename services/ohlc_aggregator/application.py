@@ -16,6 +16,7 @@ from ohlc_core.domain.trade import ProductKey
 from ohlc_core.errors import MalformedMessageError
 from ohlc_core.kafka.admin import broker_answers
 from ohlc_core.kafka.config import connection_config, consumer_config, producer_config
+from ohlc_core.kafka.patience import patient
 from ohlc_core.kafka.topic_watch import TopicWatch
 from ohlc_core.messages.dead_letters import dead_letter_key
 from ohlc_core.messages.records import StartMessage
@@ -76,6 +77,15 @@ class CandleApplication(Application):
                 store_offset(topic, partition, offset)
 
         self._processing_context.store_offset = store_or_seek  # type: ignore[method-assign]
+
+    def ask_patiently(self) -> None:
+        """Ask a broker that has just started again once more; before `run`.
+
+        An assignment asks for offsets, and quixstreams ends where a broker does not lead yet.
+        """
+        consumer = self._consumer
+        for name in ("committed", "get_watermark_offsets"):
+            setattr(consumer, name, patient(getattr(consumer, name), _BOUNDS_SECONDS))
 
     def deliver_parts(self) -> None:
         """Deliver the candles of a record that has more to give, before state says they are out.
@@ -275,6 +285,7 @@ def _application(settings: AggregatorSettings, runtime: Runtime) -> CandleApplic
     watch.open()
     app.watch_removals(settings.topics.trades, watch.facts.topic_id if watch.facts else "")
     app.repeat_unfinished_records()
+    app.ask_patiently()
     return app
 
 
