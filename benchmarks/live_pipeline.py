@@ -15,6 +15,7 @@ from pathlib import Path
 
 from local_stack.brokers import start_broker
 from local_stack.brokers.broker import LocalBroker
+from local_stack.ports import free_port
 from local_stack.processes import ManagedProcess
 
 SERVICES = {
@@ -34,6 +35,7 @@ class LivePipeline:
         websocket_url: the simulated exchange.
         products: their names.
         folder: where everything it keeps is.
+        metrics: the addresses of the services that serve metrics, by name.
     """
 
     def __init__(
@@ -43,11 +45,15 @@ class LivePipeline:
         products: int,
         simulator: Mapping[str, str],
         services: Mapping[str, str],
+        *,
+        with_metrics: bool = False,
     ) -> None:
         self.broker_address = broker.address
         self.products = [f"P{number:04}/USD" for number in range(products)]
         self.folder = folder
+        self.metrics: dict[str, str] = {}
         self._broker = broker
+        self._with_metrics = with_metrics
         self._running: dict[str, ManagedProcess] = {}
         names = ",".join(self.products)
         self._env = {"PRODUCT_IDS": names, **simulator}
@@ -70,11 +76,19 @@ class LivePipeline:
         """Start a service; ``aggregator-2`` is a second aggregator, with a state of its own."""
         kind, _, number = service.partition("-")
         own = {"STATE_DIR": f"data/state-{number}"} if number else {}
+        if self._with_metrics:
+            port = free_port()
+            own["METRICS_PORT"] = str(port)
+            self.metrics[service] = f"http://127.0.0.1:{port}"
         self._start(service, SERVICES[kind], own)
 
-    def start_dashboard(self, port: int) -> None:
-        """Start the dashboard of this pipeline's store and topics."""
-        self._start("dashboard", "dashboard", {"DASHBOARD_PORT": str(port)})
+    def start_dashboard(self) -> str:
+        """Start the dashboard of this pipeline; return its address."""
+        watched = ",".join(f"{SERVICES[name]}={url}" for name, url in self.metrics.items())
+        port = free_port()
+        own = {"DASHBOARD_PORT": str(port), "DASHBOARD_SERVICES": watched}
+        self._start("dashboard", "dashboard", own)
+        return f"http://127.0.0.1:{port}"
 
     def kill(self, service: str) -> None:
         """Kill a service with SIGKILL."""
@@ -159,6 +173,7 @@ def live_pipeline(
     aggregators: int = 1,
     simulator: Mapping[str, str] | None = None,
     services: Mapping[str, str] | None = None,
+    with_metrics: bool = False,
 ) -> Iterator[LivePipeline]:
     """Run a pipeline whose store holds its first rows already.
 
@@ -169,13 +184,16 @@ def live_pipeline(
         faults: the simulator's, in JSON.
         aggregators: how many share the topic.
         simulator, services: settings beside or instead of a benchmark's usual ones.
+        with_metrics: whether the services serve their metrics.
     """
     market = {"SIMULATOR_RATE": str(rate), "SIMULATOR_HISTORY": "10s", **(simulator or {})}
     if faults:
         (folder / "faults.json").write_text(faults)
         market["SIMULATOR_FAULTS"] = str(folder / "faults.json")
     with start_broker("kafka", folder / "broker") as broker:
-        pipeline = LivePipeline(folder, broker, products, market, services or {})
+        pipeline = LivePipeline(
+            folder, broker, products, market, services or {}, with_metrics=with_metrics
+        )
         try:
             for service in ("producer", "aggregator", "writer"):
                 pipeline.start(service)

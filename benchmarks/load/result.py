@@ -12,10 +12,12 @@ class Lag(msgspec.Struct, frozen=True):
     Attributes:
         highest: records, in the worst sample.
         growth: the share of what was appended by which the lag grew, by a fitted line.
+        seconds: how long what it grew by over the span took to be appended.
     """
 
     highest: int
     growth: float
+    seconds: float = 0.0
 
 
 class Step(msgspec.Struct, frozen=True):

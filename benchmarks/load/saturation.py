@@ -13,6 +13,8 @@ _FULL_SECONDS = 0.1
 _MACHINE_FULL = 0.95
 #: A lag that takes up this share of what is appended grows.
 _GROWTH = 0.05
+#: Commits come once a second: a lag that grew by less than this many seconds only swings.
+_SWING_SECONDS = 2.0
 
 
 def lag_of(samples: Sequence[tuple[float, Place]]) -> Lag:
@@ -20,7 +22,10 @@ def lag_of(samples: Sequence[tuple[float, Place]]) -> Lag:
     appended = slope([(at, place.end) for at, place in samples])
     grows = slope([(at, place.lag) for at, place in samples])
     highest = max((place.lag for _, place in samples), default=0)
-    return Lag(highest, grows / appended if appended > 0 else 0.0)
+    if appended <= 0:
+        return Lag(highest, 0.0)
+    growth = grows / appended
+    return Lag(highest, growth, growth * (samples[-1][0] - samples[0][0]))
 
 
 def saturated(
@@ -49,7 +54,7 @@ def saturated(
 
 def is_growing(lag: Lag) -> bool:
     """Return whether a group falls behind for good."""
-    return lag.growth > _GROWTH
+    return lag.growth > _GROWTH and lag.seconds > _SWING_SECONDS
 
 
 def busiest(cpu: Mapping[str, Busy]) -> str:

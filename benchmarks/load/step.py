@@ -23,8 +23,6 @@ GRACE_MS = INTERVAL_MS = 1_000
 _ALL_PRODUCTS_SECONDS = 120.0
 #: How long rows of the span are waited for behind its end.
 _WAIT_SECONDS = 5.0
-#: Seconds between two looks at the lags.
-_LAG_EVERY = 2
 
 
 class Wanted(NamedTuple):
@@ -101,10 +99,9 @@ def _watch(pipeline: LivePipeline, wanted: Wanted, say: Say) -> Step:
         for second in itertools.count(1):
             time.sleep(max(0.0, began + second - time.monotonic()))
             watch.sample()
-            if second % _LAG_EVERY == 0:
-                for name, group in groups.items():
-                    lags[name].append((time.monotonic() - began, group.place()))
-            behind = ", ".join(f"{name} {each[-1][1].lag}" for name, each in lags.items() if each)
+            for name, group in groups.items():
+                lags[name].append((time.monotonic() - began, group.place()))
+            behind = ", ".join(f"{name} {each[-1][1].lag}" for name, each in lags.items())
             say(f"{second:g} of {wanted.seconds:g} s, lag: {behind}")
             if time.monotonic() - began >= wanted.seconds:
                 break

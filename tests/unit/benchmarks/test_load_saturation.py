@@ -28,7 +28,7 @@ def test_process_full_in_bursts_is_named() -> None:
 
 
 def test_full_machine_and_growing_lag_are_named() -> None:
-    growing = lag_of([(float(each), Place(1_000 * each, 100 * each)) for each in range(10)])
+    growing = lag_of([(float(each), Place(1_000 * each, 100 * each)) for each in range(30)])
     found = saturated({"broker": IDLE}, Busy(0.97, 1.0, 1.0), 2, {"writer": growing})
     assert found == ["all 2 cores full", "lag of writer grows"]
 
@@ -42,6 +42,12 @@ def test_lag_that_swings_with_commits_does_not_grow() -> None:
     swinging = lag_of([(float(each), Place(1_000 * each, each % 2 * 900)) for each in range(30)])
     assert swinging.highest == 900
     assert not is_growing(swinging)
+
+
+def test_lag_of_few_samples_that_grew_by_less_than_commits_swing_does_not_grow() -> None:
+    lag = lag_of([(0.0, Place(0, 0)), (2.0, Place(2_000, 300)), (4.0, Place(4_000, 700))])
+    assert lag.growth > 0.1
+    assert not is_growing(lag)
 
 
 def test_lag_is_measured_against_what_was_appended() -> None:
