@@ -144,6 +144,10 @@ bench-freshness: $(VENV)/.dev ## how soon rows are in the store, and where the t
 bench-load: $(VENV)/.dev ## the highest live rate at which rows stay fresh, and what is full first
 	@exec $(BIN)/python $(MODULE) benchmarks.load $$ARGS
 
+.PHONY: soak
+soak: $(VENV)/.dev ## days of event time through the live pipeline; fails when something grows that must not
+	@exec $(BIN)/python $(MODULE) benchmarks.soak $$ARGS
+
 .PHONY: bench-features
 bench-features: $(VENV)/.dev ## what feature groups cost: live, backfill, build, vector
 	@$(BIN)/python benchmarks/features.py $$ARGS

@@ -32,7 +32,7 @@ class LivePipeline:
 
     Attributes:
         broker_address: the broker.
-        websocket_url: the simulated exchange.
+        websocket_url, rest_url: the simulated exchange.
         products: their names.
         folder: where everything it keeps is.
         metrics: the addresses of the services that serve metrics, by name.
@@ -59,10 +59,11 @@ class LivePipeline:
         self._env = {"PRODUCT_IDS": names, **simulator}
         self._start("simulator", SIMULATOR)
         self.websocket_url = self._simulator_url()
+        self.rest_url = re.sub(r"^ws://([^/]+).*", r"http://\1", self.websocket_url)
         self._env = {
             "PRODUCT_IDS": names,
             "EXCHANGE_WS_URL": self.websocket_url,
-            "EXCHANGE_REST_URL": re.sub(r"^ws://([^/]+).*", r"http://\1", self.websocket_url),
+            "EXCHANGE_REST_URL": self.rest_url,
             "KAFKA_BROKER_ADDRESS": broker.address,
             "OHLC_INTERVALS": "1s",
             "FEATURE_STORE_URL": f"sqlite:///{folder}/features.db",

@@ -54,6 +54,10 @@ class CpuWatch:
         self._machine.append(total / passed / self._cores)
         self._at, self._used, self._all = now, used, everything
 
+    def newest(self) -> dict[str, float]:
+        """Return each process's share of a core in the last sample."""
+        return {name: shares[-1] for name, shares in self._shares.items()}
+
     def busy(self) -> dict[str, Busy]:
         """Return how busy each process was over all samples."""
         return {name: summary(shares) for name, shares in self._shares.items()}
