@@ -53,7 +53,7 @@ def delete_run(settings: KafkaSettings, topics: TopicNames, patience_seconds: fl
         time.sleep(_POLL_SECONDS)
     futures += admin.delete_consumer_groups(groups).values()
     for future in futures:
-        with contextlib.suppress(KafkaException):
+        with contextlib.suppress(KafkaException, TimeoutError):
             future.result(_TIMEOUT_SECONDS)
 
 
@@ -83,7 +83,7 @@ def announce_run_over(settings: KafkaSettings, topics: TopicNames) -> None:
     """Create the marker: nothing of this run is left to do."""
     marker = NewTopic(run_over_topic(topics), 1, settings.topic_replication)
     admin = _admin(settings)  # kept: without it the request would be given up
-    with contextlib.suppress(KafkaException):
+    with contextlib.suppress(KafkaException, TimeoutError):
         for future in admin.create_topics([marker]).values():
             future.result(_TIMEOUT_SECONDS)
 
@@ -100,7 +100,7 @@ def is_run_over(settings: KafkaSettings, topics: TopicNames) -> bool:
 
 def forget_run_over(settings: KafkaSettings, topics: TopicNames) -> None:
     """Delete the marker that an interrupted clean-up may have left."""
-    with contextlib.suppress(KafkaException):
+    with contextlib.suppress(KafkaException, TimeoutError):
         admin = _admin(settings)
         if run_over_topic(topics) in admin.list_topics(timeout=_TIMEOUT_SECONDS).topics:
             for future in admin.delete_topics([run_over_topic(topics)]).values():
@@ -117,6 +117,6 @@ def _members(admin: AdminClient, groups: list[str]) -> int:
     for future in admin.describe_consumer_groups(groups).values():
         try:
             members += len(future.result(_TIMEOUT_SECONDS).members)
-        except KafkaException:
+        except (KafkaException, TimeoutError):
             members += 1
     return members

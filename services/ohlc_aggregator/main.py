@@ -39,7 +39,7 @@ def run(settings: AggregatorSettings, runtime: Runtime) -> None:
     # isort: split
     from quixstreams.checkpointing.exceptions import CheckpointProducerTimeout
     from quixstreams.kafka.exceptions import BaseKafkaException, KafkaBrokerUnavailableError
-    from quixstreams.state.exceptions import StateError
+    from quixstreams.state.exceptions import InvalidStoreChangelogOffset, StateError
     from quixstreams.state.rocksdb import RocksDBCorruptedError
 
     partitions = PartitionWatch(settings, runtime.stop)
@@ -81,11 +81,8 @@ def run(settings: AggregatorSettings, runtime: Runtime) -> None:
             f"the broker at {settings.kafka_broker_address} broke off ({error}); "
             "started again, it goes on from the last checkpoint"
         ) from None
-    except (RocksDBCorruptedError, StateError) as error:
-        raise FatalError(
-            f"the state in STATE_DIR={settings.state_dir} cannot be used ({error}); delete the "
-            "folder: it is rebuilt from the changelog topic"
-        ) from None
+    except (InvalidStoreChangelogOffset, RocksDBCorruptedError, StateError) as error:
+        raise FatalError(_unusable_state(settings, error)) from None
     except NewerStateError as error:
         raise FatalError(
             f"the state in STATE_DIR={settings.state_dir} was written by a later version of the "
@@ -115,6 +112,21 @@ def _fenced(settings: AggregatorSettings) -> str:
         f"another process took this one's place in group {settings.topics.aggregator_group} under "
         f"the name {settings.instance}; each instance needs a KAFKA_GROUP_INSTANCE_ID, or without "
         "one a STATE_DIR, of its own"
+    )
+
+
+def _unusable_state(settings: AggregatorSettings, error: Exception) -> str:
+    from quixstreams.state.exceptions import InvalidChangelogOffset, InvalidStoreChangelogOffset
+
+    if isinstance(error, InvalidChangelogOffset | InvalidStoreChangelogOffset):
+        return (
+            f"the state in STATE_DIR={settings.state_dir} is of a changelog topic that is gone: it "
+            "was made again, or the broker lost its data. Delete the folder and start again; "
+            "`make backfill` brings the time between (docs/operations.md, Recovery)"
+        )
+    return (
+        f"the state in STATE_DIR={settings.state_dir} cannot be used ({error}); delete the "
+        "folder: it is rebuilt from the changelog topic"
     )
 
 

@@ -12,6 +12,8 @@ import sys
 import time
 from pathlib import Path
 
+from confluent_kafka import KafkaException
+
 from local_stack.dashboard import dashboard_address, start_dashboard
 from local_stack.errors import StackError
 from local_stack.market import claim, market
@@ -202,8 +204,15 @@ def _run(
             exit_code=2 if code == 2 else 1,
         )
     pipeline.stop_services()
-    # A broker of the run's own is forgotten whole.
-    delete_run(pipeline.kafka, topics, 0 if pipeline.broker is not None else _GROUP_SECONDS)
+    try:
+        # A broker of the run's own is forgotten whole.
+        delete_run(pipeline.kafka, topics, 0 if pipeline.broker is not None else _GROUP_SECONDS)
+    except KafkaException as error:
+        raise StackError(
+            f"the broker at {pipeline.broker_address} went away ({error.args[0].str()}), so the "
+            "run's topics are still there; the candles are in the store. The same command again "
+            "removes them"
+        ) from None
     return code
 
 
