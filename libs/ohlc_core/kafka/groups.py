@@ -6,6 +6,7 @@ from typing import NamedTuple
 from confluent_kafka import Consumer, TopicPartition
 
 from ohlc_core.kafka.config import connection_config
+from ohlc_core.kafka.patience import patient
 from ohlc_core.service.setting_groups import KafkaSettings
 
 _TIMEOUT_SECONDS = 10.0
@@ -45,9 +46,11 @@ def partition_lags(
             if topic in found
             for partition in found[topic].partitions
         ]
+        # A broker that has just come back names partitions that it does not answer for yet.
+        bounds = patient(consumer.get_watermark_offsets, _TIMEOUT_SECONDS)
         lags = []
         for each in consumer.committed(asked, timeout=_TIMEOUT_SECONDS) if asked else []:
-            low, end = consumer.get_watermark_offsets(each, timeout=_TIMEOUT_SECONDS)
+            low, end = bounds(each, timeout=_TIMEOUT_SECONDS)
             lag = end - max(low, each.offset)
             lags.append(PartitionLag(each.topic, each.partition, each.offset, end, lag))
         return lags

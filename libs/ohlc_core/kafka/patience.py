@@ -13,6 +13,7 @@ PASSING = frozenset(
     {
         KafkaError._TIMED_OUT,  # noqa: SLF001 - its public name
         KafkaError._TRANSPORT,  # noqa: SLF001
+        KafkaError._UNKNOWN_PARTITION,  # noqa: SLF001
         KafkaError._WAIT_COORD,  # noqa: SLF001
         KafkaError.BROKER_NOT_AVAILABLE,
         KafkaError.COORDINATOR_LOAD_IN_PROGRESS,

@@ -20,9 +20,12 @@ def _failing(times: int, code: int) -> Callable[[str], str]:
     return ask
 
 
-def test_broker_that_does_not_lead_yet_is_asked_again() -> None:
+@pytest.mark.parametrize(
+    "code", [KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError._UNKNOWN_PARTITION]
+)
+def test_broker_that_does_not_lead_yet_is_asked_again(code: int) -> None:
     waits: list[float] = []
-    ask = patient(_failing(3, KafkaError.NOT_LEADER_FOR_PARTITION), 60.0, waits.append)
+    ask = patient(_failing(3, code), 60.0, waits.append)
     assert ask("bounds") == "answer to bounds"
     assert len(waits) == 3
 
