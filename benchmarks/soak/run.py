@@ -58,7 +58,7 @@ def run(wanted: Wanted, origin: Origin, say: Say) -> SoakResult:
         origin: of the result.
         say: takes a line of progress, which the next one replaces.
     """
-    begin = start(datetime.now(UTC), wanted.days)
+    begin = start(datetime.now(UTC), wanted.days, wanted.speed)
     simulator = {
         "SIMULATOR_SPEED": str(wanted.speed),
         "SIMULATOR_START": begin.isoformat(),
@@ -112,10 +112,11 @@ def grace_ms(speed: float) -> int:
     return max(_LEAST_GRACE_MS, round(speed * _GRACE_SECONDS * 1_000))
 
 
-def start(now: datetime, days: float) -> datetime:
-    """Return a full hour from which so many days, and an hour to spare, end before now."""
+def start(now: datetime, days: float, speed: float) -> datetime:
+    """Return a full hour from which so many days end before now, however slowly the run begins."""
     full = now.replace(minute=0, second=0, microsecond=0)
-    return full - timedelta(hours=int(days * 24) + 2)
+    waited_hours = speed * _FIRST_ROWS_SECONDS / 3_600
+    return full - timedelta(hours=int(days * 24 + waited_hours) + 2)
 
 
 def missing_rows(
@@ -170,7 +171,7 @@ def _watch(pipeline: LivePipeline, sampler: Sampler, wanted: Wanted, say: Say) -
             return f"after {sampler.hours[-1] if sampler.hours else 0:.1f} event hours: {error}"
         reached, now = sampler.hours[-1], time.monotonic()
         say(_told(sampler, wanted))
-        if reached >= wanted.days * 24:
+        if reached - sampler.hours[0] >= wanted.days * 24:
             return ""
         if len(sampler.hours) < 2 or reached > sampler.hours[-2]:
             moved = now

@@ -55,9 +55,11 @@ def test_incomplete_and_absent_rows_are_missing() -> None:
 
 def test_days_end_before_now_and_begin_on_a_full_hour() -> None:
     now = datetime(2026, 1, 9, 12, 34, tzinfo=UTC)
-    begin = start(now, 7.0)
+    begin = start(now, 7.0, 270.0)
     assert (begin.minute, begin.second) == (0, 0)
-    assert timedelta(hours=1) < now - (begin + timedelta(days=7)) < timedelta(hours=3)
+    spare = now - (begin + timedelta(days=7))
+    # Two minutes until the first rows, at 270 times the speed.
+    assert timedelta(hours=10) < spare < timedelta(hours=12)
 
 
 def test_grace_is_a_fifth_of_a_second_of_a_fast_clock() -> None:
