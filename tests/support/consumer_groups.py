@@ -1,14 +1,13 @@
 """What a consumer group has done, asked as an orchestrator would: without joining it."""
 
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import KafkaException
 
 from local_stack.processes import ManagedProcess
 from ohlc_core.kafka import groups as kafka_groups
+from ohlc_core.kafka.patience import PASSING
 from ohlc_core.service.setting_groups import KafkaSettings
 from ohlc_core.service.settings import load
 from support.wait import wait_until
-
-_PASSING = {KafkaError._TIMED_OUT, KafkaError._TRANSPORT}
 
 
 def group_lag(address: str, group: str, topic: str) -> int | None:
@@ -20,7 +19,7 @@ def group_lag(address: str, group: str, topic: str) -> int | None:
     try:
         return kafka_groups.group_lag(settings, group, topic)
     except KafkaException as error:
-        if error.args[0].code() in _PASSING or error.args[0].code() > 0:
+        if error.args[0].code() in PASSING or error.args[0].code() > 0:
             return None
         raise
 

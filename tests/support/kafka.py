@@ -7,6 +7,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from local_stack.brokers import LocalBroker
+from ohlc_core.kafka.patience import patient
 from ohlc_core.kafka.reader import TopicReader
 from ohlc_core.service.setting_groups import KafkaSettings
 from ohlc_core.service.settings import load
@@ -28,13 +29,20 @@ class Record(NamedTuple):
 def create_topics(
     address: str, *topics: str, partitions: int = 4, replication: int = 1, keep: bool = True
 ) -> None:
-    """Create topics that do not exist; ``keep`` switches retention by time off."""
-    admin = AdminClient({"bootstrap.servers": address})
+    """Create topics that do not exist; ``keep`` switches retention by time off.
+
+    A broker that was frozen may let a request lie that it took in before: it is asked again.
+    """
     config = {"retention.ms": "-1"} if keep else {}
     wanted = [NewTopic(topic, partitions, replication, config=config) for topic in topics]
-    for future in admin.create_topics(wanted).values():
+    patient(_create, 60)(address, wanted)
+
+
+def _create(address: str, wanted: list[NewTopic]) -> None:
+    admin = AdminClient({"bootstrap.servers": address})
+    for future in admin.create_topics(wanted, request_timeout=10).values():
         try:
-            future.result(30)
+            future.result()
         except KafkaException as error:
             if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                 raise

@@ -1,6 +1,6 @@
 """What consumer groups have committed, asked without joining them."""
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from typing import NamedTuple
 
 from confluent_kafka import Consumer, TopicPartition
@@ -30,13 +30,21 @@ class PartitionLag(NamedTuple):
 
 
 def partition_lags(
-    settings: KafkaSettings, group: str, topics: Iterable[str]
+    settings: KafkaSettings, group: str, topics: Collection[str]
 ) -> list[PartitionLag]:
     """Return where the group stands in every partition of the topics that exist.
 
     Raises:
         KafkaException: the broker did not answer.
     """
+    # A broker that has just come back names partitions that it does not answer for yet, and a
+    # client keeps what it was told: each try asks with a client of its own.
+    return patient(_partition_lags, _TIMEOUT_SECONDS)(settings, group, topics)
+
+
+def _partition_lags(
+    settings: KafkaSettings, group: str, topics: Collection[str]
+) -> list[PartitionLag]:
     consumer = Consumer(connection_config(settings) | {"group.id": group, "log_level": 0})
     try:
         found = consumer.list_topics(timeout=_TIMEOUT_SECONDS).topics
@@ -46,11 +54,9 @@ def partition_lags(
             if topic in found
             for partition in found[topic].partitions
         ]
-        # A broker that has just come back names partitions that it does not answer for yet.
-        bounds = patient(consumer.get_watermark_offsets, _TIMEOUT_SECONDS)
         lags = []
         for each in consumer.committed(asked, timeout=_TIMEOUT_SECONDS) if asked else []:
-            low, end = bounds(each, timeout=_TIMEOUT_SECONDS)
+            low, end = consumer.get_watermark_offsets(each, timeout=_TIMEOUT_SECONDS)
             lag = end - max(low, each.offset)
             lags.append(PartitionLag(each.topic, each.partition, each.offset, end, lag))
         return lags
