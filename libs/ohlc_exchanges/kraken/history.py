@@ -110,7 +110,9 @@ def pages_since(
         new = unseen.of(answer.rows)
         # An inclusive cursor repeats at least the row it came from, so an empty page means an
         # exclusive one, which may have cut a group of one stamp.
-        suspicious = unseen.leaves_gap(new.ids) or (unseen.began and not answer.rows)
+        suspicious = unseen.begins_behind_gap(new.ids, answer.rows) or (
+            unseen.began and not answer.rows
+        )
         if steps_back and since_ns > 0 and suspicious:
             since_ns = max(0, since_ns - steps_back.pop(0))
             continue
@@ -157,9 +159,14 @@ class _Unseen:
         trades.sort(key=by_sequential_id)
         return _New(trades, sorted(row.trade_id or 0 for row in new), rejected)
 
-    def leaves_gap(self, ids: list[int]) -> bool:
-        """Whether ids between the last page and these are missing."""
-        return self._last_id is not None and bool(ids) and ids[0] > self._last_id + 1
+    def begins_behind_gap(self, ids: list[int], rows: list[_Row]) -> bool:
+        """Whether ids between the last page and these are missing, and the page begins after them.
+
+        A page that reaches back to the last id has shown what history holds behind it.
+        """
+        if self._last_id is None or not ids or ids[0] <= self._last_id + 1:
+            return False
+        return all(row.trade_id is None or self._is_new(row.trade_id) for row in rows)
 
     def take(self, ids: list[int], rows: list[_Row]) -> None:
         """Count these as seen."""

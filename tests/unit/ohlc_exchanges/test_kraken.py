@@ -313,11 +313,21 @@ def test_pages_after_a_position_begin_behind_it_and_reach_back_to_it() -> None:
     assert history.calls[1] < history.calls[0]
 
 
-def test_a_real_jump_of_ids_is_passed_on_after_looking_back() -> None:
+def test_a_jump_within_a_page_is_passed_on_without_looking_back() -> None:
     rows = [(100, T0), (101, T0 + 1), (105, T0 + NS), (106, T0 + NS)]
     history = FakeHistory(rows, limit=10)
     pages = KRAKEN.pages_after("BTC/USD", Position("100", T0 // 1_000), history)
     assert ids_from(pages) == [101, 105, 106]
+    # each look back is a call, and a second of the exchange's limit
+    assert history.calls == sorted(history.calls)
+
+
+def test_a_page_that_begins_behind_a_jump_is_passed_on_after_looking_back() -> None:
+    rows = [(100, T0 - 120 * NS), (105, T0 + NS), (106, T0 + NS)]
+    history = FakeHistory(rows, limit=10)
+    pages = KRAKEN.pages_after("BTC/USD", Position("100", T0 // 1_000), history)
+    assert ids_from(pages) == [105, 106]
+    assert min(history.calls) < T0 - 60 * NS
 
 
 @pytest.mark.parametrize("inclusive", [True, False])
