@@ -12,8 +12,9 @@ that read what the services read, on the same clock as the exchange's:
 - trade to row: from the event time of the trade that closes a window to its row being readable
 - beyond grace: from window end + GRACE_MS to the row being readable: the sum of all of them
 
-With ``--withhold`` the exchange never shows three trades of one product, also not by REST; its rows
-and those of the others are then shown apart.
+With ``--withhold`` the exchange never shows three trades of one product, also not by REST. The rows
+of the others are then shown, and apart from them its own candles in ``ohlc``: those that waited
+come together, and a reader of the newest row sees the last of them alone.
 
 Run: ``python benchmarks/freshness.py [--seconds 30] [--products 4] [--rates 10 1000 5000]``
 """
@@ -24,7 +25,7 @@ import statistics
 import tempfile
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -189,12 +190,12 @@ def table(seen: Observer, from_us: int, until_us: int) -> dict[str, list[float]]
 
 
 def beyond_grace(
-    seen: Observer, products: Sequence[str], from_us: int, until_us: int
+    readable: Mapping[Window, int], products: Sequence[str], from_us: int, until_us: int
 ) -> list[float]:
-    """Return the waits of some products' rows in ms."""
+    """Return the waits of some products' windows, up to where they were readable, in ms."""
     return [
-        (in_store - end_us - GRACE_US) / 1e3
-        for (product, end_us), in_store in seen.in_store.items()
+        (at_us - end_us - GRACE_US) / 1e3
+        for (product, end_us), at_us in readable.items()
         if product in products and from_us <= end_us + GRACE_US < until_us
     ]
 
@@ -228,8 +229,10 @@ def measure(
     if withholds:
         waiting = pipeline.products[:1]
         waits_by_name = {
-            "others' beyond grace": beyond_grace(seen, pipeline.products[1:], from_us, until_us),
-            "its own beyond grace": beyond_grace(seen, waiting, from_us, until_us),
+            "others' beyond grace": beyond_grace(
+                seen.in_store, pipeline.products[1:], from_us, until_us
+            ),
+            "its own, in ohlc": beyond_grace(seen.in_ohlc, waiting, from_us, until_us),
         }
         print("\n".join(gaps) or "  no trades were withheld")
     figures: dict[str, dict[str, float]] = {}
