@@ -38,6 +38,7 @@ COMMANDS = [
     ),
 ]
 
+_OTHERS = "the other products' rows beyond grace while one waits"
 _SHARES = {"10": ("p50", "p99")} | dict.fromkeys(("1000", "5000"), ("p50", "p90", "p99", "max"))
 
 
@@ -51,16 +52,17 @@ def _freshness(stage: str, row: str) -> list[Claim]:
     return row_of(name, stage, _OPERATIONS, row, columns, command="freshness")
 
 
-def _withheld(share: str, figure: str, quote: str) -> Claim:
+def _withheld(name: str, row: str, statement: str, figure: str, quote: str) -> Claim:
+    share = name.rpartition("-")[2]
     return Claim(
-        f"freshness-withheld-{share}",
-        f"the other products' rows beyond grace while one waits, {share}",
+        f"freshness-withheld-{name}",
+        f"{statement}, {share}",
         _OPERATIONS,
         quote,
         figure,
         "ms",
         "freshness-withheld",
-        ("1000", "others' beyond grace", share),
+        ("1000", row, share),
     )
 
 
@@ -139,18 +141,9 @@ CLAIMS = [
     *_freshness("aggregator + topic", "| aggregator + topic | 11.7 | 26.7 | 8.4 | 11.6 | 12.5 | 13.1 | 8.3 | 11.0 | 14.1 | 14.9 |"),
     *_freshness("writer + store", "| writer + store | 7.6 | 19.0 | 8.3 | 20.4 | 61.9 | 164.9 | 8.7 | 19.1 | 24.9 | 25.0 |"),
     *_freshness("beyond grace", "| beyond grace | 29.0 | 52.6 | 23.8 | 35.6 | 83.9 | 183.3 | 25.3 | 38.1 | 44.7 | 44.7 |"),
-    _withheld("p50", "19.4", "19.4 ms (p50)"),
-    _withheld("p99", "39.0", "39.0 ms (p99)"),
-    Claim(
-        "freshness-withheld-own-max",
-        "a waiting product's candle beyond grace, max",
-        _OPERATIONS,
-        "the oldest 8002.1 ms beyond grace",
-        "8002.1",
-        "ms",
-        "freshness-withheld",
-        ("1000", "its own, in ohlc", "max"),
-    ),
+    _withheld("p50", "others' beyond grace", _OTHERS, "19.4", "19.4 ms (p50)"),
+    _withheld("p99", "others' beyond grace", _OTHERS, "39.0", "39.0 ms (p99)"),
+    _withheld("own-max", "its own, in ohlc", "a waiting product's candle beyond grace", "8002.1", "the oldest 8002.1 ms beyond grace"),
     *_restart("producer", "producer median 1.98 s, max 1.99 s", "1.98", "1.99"),
     *_restart("aggregator", "aggregator 1.27 s, 1.61 s", "1.27", "1.61"),
     *_restart("writer", "writer 0.96 s, 1.30 s", "0.96", "1.30"),
