@@ -226,6 +226,7 @@ class ExchangeAdapter(ABC):
         trade_ids: ``dense``: they count up by one within a product, so they order its trades
             and reveal a gap. ``shared``: by all products, so a jump says nothing about a gap.
         history_reach: how far back REST history goes; None: to the first trade.
+        history_time_us: history's times are cut off to multiples of this.
         cursor_params: names of the request parameters whose answers may be kept on disk (see
             `page_state`).
         snapshot_on_subscribe: whether a subscription is answered with the latest trades, which
@@ -244,6 +245,7 @@ class ExchangeAdapter(ABC):
     rest_url: str
     trade_ids: Literal["dense", "shared"]
     history_reach: HistoryReach | None = None
+    history_time_us: int = 1
     cursor_params: Sequence[str] = ()
     snapshot_on_subscribe: bool
     provides_server_time: bool

@@ -47,7 +47,7 @@ class DenseIdStream(TradeStream):
         self._last_seen_id = 0
         self._lower: list[Trade] = []
 
-    def resume(self, position: Position, recent_ids: Sequence[int] = ()) -> None:
+    def resume(self, position: Position, recent: Sequence[Position] = ()) -> None:
         """Go on after the last trade in the topic."""
         self.state = StreamState.CATCHING_UP
         self._move_to(position)

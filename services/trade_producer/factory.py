@@ -14,6 +14,7 @@ from trade_producer.metrics import Metrics
 from trade_producer.product_flow import Patience, ProductFlow
 from trade_producer.settings import ProducerSettings
 from trade_producer.shared_ids import SharedIdStream
+from trade_producer.trade_stream import TradeStream
 from trade_producer.watermarks import Watermarks, WindowEnds
 
 _MIN_BUFFERED = 1_000
@@ -54,7 +55,6 @@ def make_window_ends(settings: ProducerSettings) -> WindowEnds:
 
 def make_flows(settings: ProducerSettings, adapter: ExchangeAdapter) -> dict[str, ProductFlow]:
     """Return a flow for each product."""
-    stream_type = DenseIdStream if adapter.has_dense_ids else SharedIdStream
     max_buffered = max(_MIN_BUFFERED, settings.max_buffered_trades // len(settings.product_ids))
     intervals = [Interval.parse(text) for text in settings.ohlc_intervals]
     patience = Patience(
@@ -68,9 +68,15 @@ def make_flows(settings: ProducerSettings, adapter: ExchangeAdapter) -> dict[str
         product: ProductFlow(
             ProductKey(adapter.name, product),
             adapter,
-            stream_type(max_buffered),
+            _make_stream(adapter, max_buffered),
             Watermarks(intervals, settings.grace_ms * 1_000),
             patience,
         )
         for product in settings.product_ids
     }
+
+
+def _make_stream(adapter: ExchangeAdapter, max_buffered: int) -> TradeStream:
+    if adapter.has_dense_ids:
+        return DenseIdStream(max_buffered)
+    return SharedIdStream(max_buffered, adapter.history_time_us)

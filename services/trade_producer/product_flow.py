@@ -126,7 +126,7 @@ class ProductFlow:
         if plan.begin_us is not None:
             self._stream.begin(plan.begin_us)
         elif plan.resume_at is not None:
-            self._stream.resume(plan.resume_at, plan.recent_ids)
+            self._stream.resume(plan.resume_at, plan.recent)
         else:
             self._stream.resume_begun(plan.resume_from_us or 0)
         if reached_us is not None:

@@ -1,37 +1,47 @@
 """Contiguity where all products share one sequence of ids, which therefore reveals no gap.
 
-After every (re)connection the stream waits for history's overlap before it goes on.
+After every (re)connection the stream waits for history's overlap before it goes on. A trade that
+came live keeps its own time where history holds it too, since history's times may be cut off.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import takewhile
+
+import msgspec
 
 from ohlc_core.domain.trade import Trade
 from ohlc_exchanges.base import Position
-from trade_producer.recent_ids import RecentIds
-from trade_producer.stream_outputs import Append, Buffered, Missing, Output, Source, runs
+from trade_producer.recent_trades import RecentTrades
+from trade_producer.stream_outputs import Append, Buffered, Missing, Output, runs
 from trade_producer.trade_stream import StreamState, TradeStream
 
 
 class SharedIdStream(TradeStream):
-    """See `TradeStream`. Live trades are buffered until history has overlapped them."""
+    """See `TradeStream`. Live trades are buffered until history has overlapped them.
 
-    def __init__(self, max_buffered: int = 100_000) -> None:
+    Args:
+        max_buffered: see `TradeStream`.
+        history_time_us: history's times are cut off to multiples of this.
+    """
+
+    def __init__(self, max_buffered: int = 100_000, history_time_us: int = 1) -> None:
         super().__init__(max_buffered)
-        self._seen = RecentIds()
+        self._history_time_us = history_time_us
+        self._seen = RecentTrades()
         self._buffer_overflowed = False
 
-    def resume(self, position: Position, recent_ids: Sequence[int] = ()) -> None:
+    def resume(self, position: Position, recent: Sequence[Position] = ()) -> None:
         """Go on after the last trade in the topic."""
         self.state = StreamState.CATCHING_UP
-        if not recent_ids:
+        if not recent:
             self._move_to(position)
             return
-        self._last_id = max(recent_ids)
+        known = {int(trade.trade_id): trade.timestamp_us for trade in recent}
+        self._last_id = max(known)
         self._last = Position(str(self._last_id), position.timestamp_us)
-        self._seen.start_after(min(recent_ids))
-        for trade_id in recent_ids:
-            self._seen.add(trade_id)
+        self._seen.start_after(min(known))
+        for trade_id, time_us in known.items():
+            self._seen.add(trade_id, time_us)
 
     @property
     def missing(self) -> Missing | None:
@@ -45,7 +55,7 @@ class SharedIdStream(TradeStream):
         """Append new trades, or buffer them until history has overlapped."""
         fresh = [trade for trade in trades if self._is_new(trade)]
         if self.is_current:
-            return self._append("websocket", fresh)
+            return list(self._take([Buffered("websocket", trade) for trade in fresh]))
         for trade in fresh:
             if len(self._buffer) < self._max_buffered:
                 self._buffer[int(trade.trade_id)] = Buffered("websocket", trade)
@@ -60,7 +70,7 @@ class SharedIdStream(TradeStream):
         if self._last is None:
             self._find_base(trades)
         outputs = [] if self._has_begun else self._append_start(self._from_us)
-        return outputs + self._append("rest", [trade for trade in trades if self._is_new(trade)])
+        return outputs + list(self._take(self._timed(trades)))
 
     def history_ended(self, *, is_newest: bool) -> list[Output]:
         """Append what is buffered once history reached its newest trade."""
@@ -87,23 +97,46 @@ class SharedIdStream(TradeStream):
         if before:
             self._move_to(Position(before[-1].trade_id, before[-1].timestamp_us))
 
-    def _append(self, source: Source, fresh: Sequence[Trade]) -> list[Output]:
-        for trade in fresh:
-            self._note(trade)
-        return [Append(source, tuple(fresh))] if fresh else []
+    def _timed(self, trades: Sequence[Trade]) -> list[Buffered]:
+        """Return history's new trades with the finest times known.
+
+        Ids ascend with time, so a trade that history alone holds is no earlier than the trade
+        before it: within what was cut off, it takes that one's time.
+        """
+        found = []
+        before_us = 0
+        for trade in trades:
+            trade_id = int(trade.trade_id)
+            known_us = self._seen.time_us(trade_id)
+            best = self._buffer.get(trade_id) or Buffered(
+                "rest", self._not_before(before_us, trade)
+            )
+            before_us = best.trade.timestamp_us if known_us is None else known_us
+            if self._is_new(best.trade):
+                found.append(best)
+        return found
+
+    def _not_before(self, before_us: int, trade: Trade) -> Trade:
+        unit = self._history_time_us
+        if before_us <= trade.timestamp_us or before_us // unit != trade.timestamp_us // unit:
+            return trade
+        return msgspec.structs.replace(trade, timestamp_us=before_us)
 
     def _append_buffer(self) -> list[Output]:
         taken = [self._buffer[key] for key in sorted(self._buffer)]
         self._buffer.clear()
-        for buffered in taken:
-            self._note(buffered.trade)
         self.state = StreamState.CATCHING_UP if self._buffer_overflowed else StreamState.CURRENT
         self._buffer_overflowed = False
-        return list(runs(taken))
+        return list(self._take(taken))
+
+    def _take(self, taken: Sequence[Buffered]) -> Iterator[Append]:
+        for each in taken:
+            self._note(each.trade)
+        return runs(taken)
 
     def _note(self, trade: Trade) -> None:
         trade_id = int(trade.trade_id)
-        self._seen.add(trade_id)
+        self._seen.add(trade_id, trade.timestamp_us)
         self._buffer.pop(trade_id, None)
         if self._last is None or trade_id > self._last_id:
             self._last = Position(trade.trade_id, trade.timestamp_us)

@@ -25,7 +25,7 @@ class StartPlan(NamedTuple):
 
     Attributes:
         resume_at: behind this trade.
-        recent_ids: ids of the trades that end the topic, where ids are shared.
+        recent: the trades that end the topic, where ids are shared.
         resume_from_us: a start that is in the topic already and that no trade followed.
         begin_us: a new beginning.
     """
@@ -33,7 +33,7 @@ class StartPlan(NamedTuple):
     resume_at: Position | None = None
     resume_from_us: int | None = None
     begin_us: int | None = None
-    recent_ids: tuple[int, ...] = ()
+    recent: tuple[Position, ...] = ()
 
 
 def needs_clock(start_from: str, keys: Sequence[ProductKey], tails: dict[ProductKey, Tail]) -> bool:
@@ -67,7 +67,7 @@ def plan_start(
         )
         return StartPlan(begin_us=moment)
     if tail.position is not None:
-        return StartPlan(resume_at=tail.position, recent_ids=tuple(tail.recent_ids))
+        return StartPlan(resume_at=tail.position, recent=tuple(tail.recent))
     return StartPlan(resume_from_us=tail.from_us)
 
 

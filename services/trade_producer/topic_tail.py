@@ -41,13 +41,13 @@ class Tail(msgspec.Struct):
         position: the last trade, or the last id given up; None: none since the last start.
         from_us: the last start, where no trade followed it.
         reached_us: the greatest event time its last records hold.
-        recent_ids: ids of its last records, where ids are shared and overlap decides.
+        recent: the trades of its last records, where ids are shared and overlap decides.
     """
 
     position: Position | None = None
     from_us: int | None = None
     reached_us: int = 0
-    recent_ids: list[int] = []
+    recent: list[Position] = []
 
     @property
     def is_known(self) -> bool:
@@ -221,7 +221,7 @@ def _fold(messages: Iterable[TradesTopicMessage]) -> Tail:
             last = message.trades[-1]
             tail.position = Position(last.trade_id, last.timestamp_us)
             tail.from_us = None
-            tail.recent_ids += [int(trade.trade_id) for trade in message.trades]
+            tail.recent += [Position(t.trade_id, t.timestamp_us) for t in message.trades]
             tail.reached_us = max(tail.reached_us, *(t.timestamp_us for t in message.trades))
         elif isinstance(message, StartMessage):
             tail.position, tail.from_us = None, message.from_us

@@ -56,13 +56,13 @@ class TradeStream(ABC):
     # --- where it begins -----------------------------------------------------------------
 
     @abstractmethod
-    def resume(self, position: Position, recent_ids: Sequence[int] = ()) -> None:
+    def resume(self, position: Position, recent: Sequence[Position] = ()) -> None:
         """Go on after the last trade in the topic.
 
         Args:
             position: that trade.
-            recent_ids: ids of the trades that end the topic, where ids are shared: an unseen
-                one among or behind them is new.
+            recent: the trades that end the topic, where ids are shared: an unseen id among or
+                behind theirs is new.
         """
 
     def resume_begun(self, from_us: int) -> None:

@@ -95,6 +95,7 @@ class Bitstamp(ExchangeAdapter):
     rest_url = "https://www.bitstamp.net"
     trade_ids = "shared"
     history_reach = HistoryReach(86_400 * _S, "the last day of trades")
+    history_time_us = _S
     snapshot_on_subscribe = False
     provides_server_time = False
     rejects_unknown_products = False

@@ -30,3 +30,39 @@ def test_stream_stays_behind_history_after_the_buffer_overflowed() -> None:
     assert stream.history([trade(30, 6_000)]) == [Append("rest", (trade(30, 6_000),))]
     stream.history_ended(is_newest=True)
     assert stream.is_current
+
+
+def test_live_trade_keeps_its_time_where_history_holds_it_too() -> None:
+    stream = SharedIdStream(history_time_us=1_000_000)
+    stream.resume(Position("10", 1_000_000))
+    stream.live([trade(20, 5_700_000)])
+    assert stream.history([trade(10, 1_000_000), trade(20, 5_000_000)]) == [
+        Append("websocket", (trade(20, 5_700_000),))
+    ]
+
+
+def test_trade_of_history_is_no_earlier_than_the_one_before_it_in_its_second() -> None:
+    stream = SharedIdStream(history_time_us=1_000_000)
+    stream.resume(Position("20", 5_700_000), [Position("20", 5_700_000)])
+    page = [trade(20, 5_000_000), trade(30, 5_000_000), trade(40, 5_000_000), trade(50, 6_000_000)]
+    fetched = (trade(30, 5_700_000), trade(40, 5_700_000), trade(50, 6_000_000))
+    assert stream.history(page) == [Append("rest", fetched)]
+    assert stream.position == Position("50", 6_000_000)
+
+
+def test_trade_of_history_follows_a_buffered_one_of_its_second() -> None:
+    stream = SharedIdStream(history_time_us=1_000_000)
+    stream.resume(Position("10", 1_000_000))
+    stream.live([trade(20, 5_300_000), trade(40, 5_900_000)])
+    page = [trade(each, 5_000_000) for each in (20, 30, 40)]
+    assert stream.history(page) == [
+        Append("websocket", (trade(20, 5_300_000),)),
+        Append("rest", (trade(30, 5_300_000),)),
+        Append("websocket", (trade(40, 5_900_000),)),
+    ]
+
+
+def test_exact_times_of_history_stay_as_they_are() -> None:
+    stream = SharedIdStream()
+    stream.resume(Position("20", 5_700_000), [Position("20", 5_700_000)])
+    assert stream.history([trade(30, 5_600_000)]) == [Append("rest", (trade(30, 5_600_000),))]
