@@ -20,11 +20,14 @@ class Gap(msgspec.Struct):
 
     One of no length is a moment: it meets the windows that begin before it and end behind it.
     awaits_id is set while the end of a gap is not known: the first trade behind that id ends it.
+    last_trade_us is set with it where the last trade's time lies ahead of event time, so may be
+    wrong: the gap begins there if the trade that ends it is no earlier.
     """
 
     from_us: int
     to_us: int = _FOREVER
     awaits_id: str | None = None
+    last_trade_us: int | None = None
     ends_replay: bool = False
 
 
@@ -57,7 +60,7 @@ class Coverage(msgspec.Struct):
                 self._settle(gap.from_us, gap.to_us)
         for gap in gaps:
             if gap.awaits_id is not None:
-                self.open_gap(gap.from_us, gap.awaits_id)
+                self.open_gap(gap.from_us, gap.awaits_id, gap.last_trade_us)
         for gap in gaps:
             if gap.ends_replay:
                 self.end_replay(gap.from_us)
@@ -92,12 +95,17 @@ class Coverage(msgspec.Struct):
         """Note that trades may be missing in [from_us, to_us)."""
         self._settle(from_us, to_us)
 
-    def open_gap(self, last_trade_us: int, last_missing_id: str | None) -> None:
-        """Note that trades are missing since the one at last_trade_us; `close_gap` ends it.
+    def open_gap(
+        self, from_us: int, last_missing_id: str | None, last_trade_us: int | None = None
+    ) -> None:
+        """Note that trades are missing since from_us; `close_gap` ends it.
 
-        None as the last missing id: whatever trade comes next lies behind the gap.
+        Args:
+            from_us: the time of the trade before it, or event time where that is behind.
+            last_missing_id: None: whatever trade comes next lies behind the gap.
+            last_trade_us: that trade's time where event time is behind it.
         """
-        gap = Gap(last_trade_us, awaits_id=last_missing_id or _ANY_ID)
+        gap = Gap(from_us, awaits_id=last_missing_id or _ANY_ID, last_trade_us=last_trade_us)
         settled, end = len(self.gaps) - self.unsettled, self._open_end()
         at = bisect_left(self.gaps, _awaited(gap), settled, end, key=_awaited)
         # One that began no later and ends no earlier stands for it already, and the reverse.
@@ -108,6 +116,11 @@ class Coverage(msgspec.Struct):
             covered -= 1
         if at < end and _awaited(self.gaps[at]) == _awaited(gap):
             at += 1
+        for each in self.gaps[covered:at]:
+            if each.last_trade_us is None or gap.last_trade_us is None:
+                gap.last_trade_us = None
+            else:
+                gap.last_trade_us = min(gap.last_trade_us, each.last_trade_us)
         self.unsettled += 1 - (at - covered)
         self.gaps[covered:at] = [gap]
 
@@ -120,7 +133,9 @@ class Coverage(msgspec.Struct):
         behind = int(trade_id) if is_number(trade_id) else _FOREVER << 64
         ended = self._take_open(bisect_left(self.gaps, behind, settled, end, key=_awaited))
         for gap in ended:
-            self._settle(gap.from_us, max(timestamp_us, gap.from_us) + 1)
+            believed_us = gap.from_us if gap.last_trade_us is None else gap.last_trade_us
+            from_us = believed_us if believed_us <= timestamp_us else gap.from_us
+            self._settle(from_us, max(timestamp_us, from_us) + 1)
         return min(map(_begin, ended), default=None)
 
     def end_replay(self, end_us: int) -> None:

@@ -317,9 +317,9 @@ class ProductCandles:
                 return
         forgotten = windows.forgotten_since_last_trade() if coverage.is_settled else []
         # Event time may not have followed the last trade: see `on_trades`.
-        last_us = self._state.last_trade_us
-        from_us = NEVER if last_us is None else min(last_us, self._state.watermark_us)
-        coverage.open_gap(from_us, last_id)
+        last_us, event_us = self._state.last_trade_us, self._state.watermark_us
+        from_us = NEVER if last_us is None else min(last_us, event_us)
+        coverage.open_gap(from_us, last_id, None if from_us == last_us else last_us)
         windows.correct_completeness(from_us)
         yield from ()
         for each, begin, end in forgotten:

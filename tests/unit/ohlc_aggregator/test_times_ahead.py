@@ -4,7 +4,8 @@ from ohlc_aggregator.metrics import Counts
 from ohlc_aggregator.records import Outgoing, Place, RecordReader
 from ohlc_core.domain.product_candles import ProductCandles
 from ohlc_core.domain.state import MemoryStore
-from ohlc_core.messages.codec import decode_candle, encode_trades
+from ohlc_core.messages.codec import decode_candle, encode, encode_trades
+from ohlc_core.messages.records import GapMessage, WatermarkMessage
 from support.candles import KEY, MINUTE, SECOND, T0, rules, trade
 
 _PLACE = Place("trades", 0, 7, T0 // 1_000)
@@ -18,14 +19,31 @@ class _Market:
         self._product = ProductCandles(KEY, rules("1m"), MemoryStore(), sequential=True)
         self._next_id = 1
         self.windows: list[int] = []
+        self.incomplete: set[int] = set()
 
-    def trade_at(self, timestamp_us: int) -> None:
-        value = encode_trades(*KEY, "websocket", [trade(self._next_id, timestamp_us)])
-        self._next_id += 1
+    def trade_at(self, *timestamps_us: int) -> None:
+        """Read one record of trades at these times."""
+        trades = [trade(self._next_id + i, each) for i, each in enumerate(timestamps_us)]
+        self._next_id += len(trades)
+        self._read(encode_trades(*KEY, "websocket", trades))
+
+    def gap_of(self, ids: int) -> None:
+        """Read the record of a gap of so many ids."""
+        first, self._next_id = self._next_id, self._next_id + ids
+        self._read(encode(GapMessage(*KEY, str(first), str(self._next_id - 1))))
+
+    def watermark(self, watermark_us: int) -> None:
+        """Read a watermark record."""
+        self._read(encode(WatermarkMessage(*KEY, watermark_us)))
+
+    def _read(self, value: bytes) -> None:
         record = self._reader.decode(str(KEY).encode(), value)
         outgoing: list[Outgoing] = list(self._reader.apply(self._product, record, _PLACE))
         candles = [decode_candle(each.value) for each in outgoing if not each.is_dead_letter]
-        self.windows += [(each.window_start_ms * 1_000 - T0) // MINUTE for each in candles]
+        for each in candles:
+            window = (each.window_start_ms * 1_000 - T0) // MINUTE
+            self.windows.append(window)
+            (self.incomplete.discard if each.complete else self.incomplete.add)(window)
 
 
 def test_one_trade_ahead_closes_no_window() -> None:
@@ -43,3 +61,26 @@ def test_market_whose_clock_is_ahead_closes_its_windows() -> None:
         market.trade_at(T0 + minute * MINUTE)
 
     assert market.windows == list(range(10, 18))
+
+
+def test_gap_behind_a_market_ahead_is_as_narrow_as_the_trades_around_it() -> None:
+    market = _Market()
+    market.trade_at(T0)
+    market.trade_at(*(T0 + minute * MINUTE for minute in range(10, 20)))
+    market.gap_of(5)
+    market.trade_at(*(T0 + minute * MINUTE for minute in range(20, 25)))
+    market.trade_at(*(T0 + minute * MINUTE for minute in range(25, 30)))
+
+    assert market.windows[-1] == 27
+    assert market.incomplete == {19, 20}
+
+
+def test_gap_behind_one_trade_ahead_begins_where_event_time_stands() -> None:
+    market = _Market()
+    market.trade_at(T0)
+    market.trade_at(T0 + 50 * MINUTE)
+    market.gap_of(5)
+    market.trade_at(T0 + 4 * SECOND)
+    market.watermark(T0 + 40 * MINUTE)
+
+    assert market.incomplete == {0}
