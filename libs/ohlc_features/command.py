@@ -19,6 +19,8 @@ from ohlc_features.settings import FeatureStoreSettings
 
 #: First words that are about feature groups: `ohlc_features.group_command`.
 _GROUP_COMMANDS = ("list", "describe", "stats", "check", "build")
+#: Removes old rows: `ohlc_features.prune_command`.
+_PRUNE = "prune"
 
 _DISPENSABLE = (
     "stored_at",
@@ -38,14 +40,15 @@ HOPSWORKS_* settings, as for the feature writer. Exit codes: 0 printed, 2 wrong 
 settings, 1 the store could not be read, or has nothing of that name.
 
 Feature groups: features list | describe GROUP | stats GROUP | check FILE | build [FILE]
+Old rows: features prune --keep 90d | --before DAY
 """
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Print or export features, and exit."""
     given = sys.argv[1:] if arguments is None else arguments
-    if given and given[0] in _GROUP_COMMANDS:
-        sys.exit(_run_group_command(given))
+    if given and given[0] in (*_GROUP_COMMANDS, _PRUNE):
+        sys.exit(_run_command(given))
     parser = _parser()
     options = parser.parse_args(arguments)
     if options.what == "latest" and options.format == "parquet":
@@ -56,15 +59,17 @@ def main(arguments: list[str] | None = None) -> None:
     sys.exit(_run(options))
 
 
-def _run_group_command(arguments: list[str]) -> int:
+def _run_command(arguments: list[str]) -> int:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    from ohlc_features.group_command import run
+    from ohlc_features import group_command, prune_command
 
     try:
         if arguments[0] != "check" and "--url" not in arguments:
             _find_store()
-        return run(arguments)
+        if arguments[0] == _PRUNE:
+            return prune_command.run(arguments[1:])
+        return group_command.run(arguments)
     except (StoreError, OSError) as error:
         sys.stderr.write(f"features: {clean(str(error))}\n")
         return 1

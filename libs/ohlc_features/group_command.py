@@ -38,14 +38,19 @@ def run(arguments: list[str]) -> int:
         return 2
 
 
-def _settings(url: str | None) -> FeatureStoreSettings:
+def settings_of(url: str | None) -> FeatureStoreSettings:
+    """Return the settings of the store at a URL, or those of the environment.
+
+    Raises:
+        SettingsError: they are wrong.
+    """
     if url:
         return load(FeatureStoreSettings, feature_store="local", feature_store_url=url)
     return load(FeatureStoreSettings)
 
 
 def _build(options: argparse.Namespace) -> int:
-    settings = _settings(options.url)
+    settings = settings_of(options.url)
     if settings.feature_store != "local":
         raise StoreRejectedError(
             f"FEATURE_STORE was {settings.feature_store!r}; features build fills a local store"

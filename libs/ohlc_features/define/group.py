@@ -39,6 +39,14 @@ class Input(NamedTuple):
         product = f":{self.product_id}" if self.product_id else ""
         return f"{self.name}={self.length}x{interval}{product}"
 
+    @classmethod
+    def parse(cls, text: str) -> "Input":
+        """Return the input that `text` returned as a word."""
+        name, _, rest = text.partition("=")
+        length, _, source = rest.partition("x")
+        interval, _, product = source.partition(":")
+        return cls(name, int(length), None if interval == "own" else interval, product or None)
+
 
 class Feature(NamedTuple):
     """One feature: a pure function of its inputs.

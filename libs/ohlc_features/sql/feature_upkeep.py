@@ -90,7 +90,7 @@ class FeatureUpkeep:
         if not self._groups:
             return
         if not self._is_sqlite:
-            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
+            take_turn(connection)
             self.rows.forget()
             return
         version = connection.exec_driver_sql("PRAGMA data_version").scalar()
@@ -132,6 +132,15 @@ class FeatureUpkeep:
         """Note that the transaction was rolled back."""
         self.rows.forget()
         self._state = None
+
+
+def take_turn(connection: Connection) -> None:
+    """Wait for the other writers of rows that depend on each other, until the transaction ends.
+
+    SQLite has one writer at a time anyway.
+    """
+    if connection.dialect.name != "sqlite":
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
 
 
 def _numbers(row: FeatureRow) -> tuple[Any, ...]:

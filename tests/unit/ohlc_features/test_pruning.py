@@ -1,0 +1,188 @@
+"""Removing old rows: what stays is what it was, and can be computed again."""
+
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+from sqlalchemy import create_engine, text
+
+from ohlc_core.domain.candle import Candle
+from ohlc_core.service.settings import load
+from ohlc_features.checking.brute_force import computed_features, stored_candles, stored_features
+from ohlc_features.command import main
+from ohlc_features.define.loading import load_definitions
+from ohlc_features.errors import StoreRejectedError
+from ohlc_features.settings import FeatureStoreSettings
+from ohlc_features.sql.pruning import Prunable, Pruning
+from ohlc_features.sql.store import LocalStore
+from support.candle_records import MONDAY_MS, candle
+from support.feature_db import stored_rows
+
+MINUTE = 60_000
+DEFINITIONS = """
+from ohlc_features.define import FeatureGroup, ta
+group = FeatureGroup("probe", intervals=["1m"])
+
+@group.feature(window=3)
+def change(c):
+    return ta.returns(c.close, 2)
+
+@group.feature(window=1, eth=("1m", 10, "ETH/USD"))
+def spread(c, eth):
+    return c.close[-1] - ta.mean(eth.close)
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "definitions.py"
+    path.write_text(DEFINITIONS, "utf-8")
+    return path
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "features.db"
+
+
+def url_of(path: Path) -> str:
+    return f"sqlite:///{path}"
+
+
+def candles(product: str, count: int = 60) -> list[Candle]:
+    return [
+        candle(window, product_id=product, close=str(100 + window % 7)) for window in range(count)
+    ]
+
+
+def write(path: Path, file: Path | None, *batches: list[Candle]) -> None:
+    groups = load_definitions(file) if file else []
+    store = LocalStore.open(url_of(path), "ohlc", 1, definitions=groups)
+    try:
+        for batch in batches:
+            store.write(batch)
+    finally:
+        store.close()
+
+
+def prune(path: Path, before_ms: int, *intervals: str) -> list[Prunable]:
+    pruning = Pruning(load(FeatureStoreSettings, feature_store_url=url_of(path)))
+    try:
+        parts = pruning.plan(before_ms, intervals)
+        pruning.remove(parts, lambda _gone: None)
+    finally:
+        pruning.close()
+    return parts
+
+
+def starts(path: Path, table: str, product: str = "BTC/USD") -> list[int]:
+    """Return the minutes since Monday at which a product's rows of a table start."""
+    engine = create_engine(url_of(path))
+    query = f"select window_start from {table} where product_id = :product order by 1"
+    with engine.connect() as connection:
+        found = connection.execute(text(query), {"product": product}).scalars().all()
+    engine.dispose()
+    return [(each - MONDAY_MS) // MINUTE for each in found]
+
+
+def test_candles_of_old_windows_are_removed_and_the_newest_row_stays(path: Path) -> None:
+    write(path, None, candles("BTC/USD"), candles("ETH/USD", 20))
+    before = stored_rows(path)
+
+    prune(path, MONDAY_MS + 30 * MINUTE)
+
+    assert starts(path, "ohlc_1") == list(range(30, 60))
+    assert starts(path, "ohlc_1", "ETH/USD") == [19]
+    after = stored_rows(path)
+    assert after.latest == before.latest
+    assert after.history == [row for row in before.history if row in after.history]
+
+
+def test_rows_that_were_replaced_go_with_their_windows(path: Path) -> None:
+    revised = [replace(each, revision=1) for each in candles("BTC/USD")]
+    write(path, None, candles("BTC/USD"), revised)
+
+    prune(path, MONDAY_MS + 30 * MINUTE)
+
+    assert starts(path, "ohlc_1_replaced") == list(range(30, 60))
+
+
+def test_candles_stay_that_a_feature_row_was_computed_from(path: Path, file: Path) -> None:
+    write(path, file, candles("BTC/USD"), candles("ETH/USD"))
+
+    prune(path, MONDAY_MS + 30 * MINUTE)
+
+    assert starts(path, "probe_1") == list(range(30, 60))
+    assert starts(path, "ohlc_1") == list(range(27, 60))
+    assert starts(path, "ohlc_1", "ETH/USD") == list(range(20, 60))
+    group = load_definitions(file)[0].group
+    engine = create_engine(url_of(path))
+    computed = computed_features(stored_candles(engine), group)
+    stored = stored_features(engine, "probe_1")
+    engine.dispose()
+    assert len(stored) == 60
+    assert {key: computed[key] for key in stored} == stored
+
+
+def test_writer_goes_on_after_pruning(path: Path, file: Path) -> None:
+    write(path, file, candles("BTC/USD"), candles("ETH/USD", 12))
+    prune(path, MONDAY_MS + 1_000 * MINUTE)
+
+    write(path, file, [candle(60, close="99")])
+
+    assert starts(path, "probe_1")[-2:] == [59, 60]
+
+
+def test_other_intervals_are_left_alone(path: Path) -> None:
+    hours = [candle(window, interval="1h") for window in range(3)]
+    write(path, None, candles("BTC/USD"), hours)
+
+    parts = prune(path, MONDAY_MS + 1_000 * MINUTE, "1h")
+
+    assert sum(each.rows for each in parts) == 2
+    assert len(starts(path, "ohlc_1")) == 61
+
+
+def test_store_that_is_not_there_is_not_made(path: Path) -> None:
+    with pytest.raises(StoreRejectedError, match="there is no feature store at"):
+        prune(path, MONDAY_MS)
+    assert not path.exists()
+
+
+def test_command_only_counts_without_yes(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(path, None, candles("BTC/USD"))
+    with pytest.raises(SystemExit) as exit_:
+        main(["prune", "--keep", "20m", "--url", url_of(path)])
+    assert exit_.value.code == 0
+    assert "40 rows of windows before" in capsys.readouterr().out
+    assert len(starts(path, "ohlc_1")) == 60
+
+
+def test_command_removes_and_shows_what_is_left(
+    path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(path, None, candles("BTC/USD"))
+    with pytest.raises(SystemExit) as exit_:
+        main(["prune", "--keep", "20m", "--yes", "--url", url_of(path)])
+    assert exit_.value.code == 0
+    printed = capsys.readouterr().out
+    assert "UTC removed" in printed
+    assert starts(path, "ohlc_1") == list(range(40, 60))
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (["--keep", "soon"], "interval was 'soon'"),
+        (["--before", "yesterday"], "--before was 'yesterday'"),
+        (["--keep", "1d", "--interval", "1x"], "interval was '1x'"),
+    ],
+)
+def test_command_refuses_arguments_that_are_none(
+    path: Path, capsys: pytest.CaptureFixture[str], given: list[str], words: str
+) -> None:
+    write(path, None, candles("BTC/USD", 3))
+    with pytest.raises(SystemExit) as exit_:
+        main(["prune", *given, "--url", url_of(path)])
+    assert exit_.value.code == 2
+    assert words in capsys.readouterr().err
