@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import create_engine
 
 from ohlc_core.domain.candle import Candle
+from ohlc_core.service.settings import load
 from ohlc_features.checking.brute_force import (
     computed_features,
     newest,
@@ -16,9 +17,11 @@ from ohlc_features.checking.brute_force import (
 from ohlc_features.define import Candles, FeatureGroup, Value, ta
 from ohlc_features.define.loading import DefinedGroup
 from ohlc_features.errors import StoreUnavailableError
+from ohlc_features.settings import FeatureStoreSettings
+from ohlc_features.sql.pruning import Pruning
 from ohlc_features.sql.store import LocalStore
 from ohlc_features.sql.url import store_url
-from support.candle_records import candle
+from support.candle_records import MONDAY_MS, candle
 from support.postgres import PostgresServer, postgres_server
 
 pytestmark = pytest.mark.service
@@ -97,5 +100,37 @@ def test_two_writers_at_once_miss_no_row(server: PostgresServer) -> None:
         assert len(expected) == 80
         assert stored_features(engine, "joint_1") == expected
         assert stored_features(engine, "joint_1_latest") == newest(expected)
+    finally:
+        engine.dispose()
+
+
+def test_pruning_beside_a_writer_takes_nothing_from_rows_that_stay(server: PostgresServer) -> None:
+    joint = DefinedGroup(FeatureGroup("pruned", intervals=["1m"]), "source", "hash")
+    joint.group.features.update(group.features)
+    eth, btc = ([candle(n, product_id=each) for n in range(300)] for each in ("ETH/USD", "BTC/USD"))
+    store = LocalStore.open(server.url, "pruning", 1, definitions=[joint])
+    _insist(store, eth)
+    _insist(store, btc[:200])
+    named = {"feature_store_url": server.url, "feature_group_name": "pruning"}
+    pruning = Pruning(load(FeatureStoreSettings, **named))
+    try:
+        with ThreadPoolExecutor(1) as pool:
+            writing = pool.submit(lambda: [_insist(store, [each]) for each in btc[200:]])
+            while True:
+                is_last = writing.done()
+                pruning.remove(pruning.plan(MONDAY_MS + 150 * 60_000), lambda _gone: None)
+                if is_last:
+                    break
+            writing.result()
+    finally:
+        pruning.close()
+        store.close()
+
+    engine = create_engine(store_url(server.url))
+    try:
+        computed = computed_features(stored_candles(engine, "pruning_1"), joint.group)
+        stored = stored_features(engine, "pruned_1")
+        assert len(stored) == 2 * 150
+        assert {key: computed[key] for key in stored} == stored
     finally:
         engine.dispose()
