@@ -12,6 +12,7 @@ from ohlc_core.domain.product_state import NewerStateError
 from ohlc_core.domain.state import StateError as UnreadableStateError
 from ohlc_core.errors import FatalError, FencedError
 from ohlc_core.kafka.admin import ensure_topics
+from ohlc_core.kafka.patience import is_passing
 from ohlc_core.kafka.run_over import stop_when_run_is_over
 from ohlc_core.service.runner import Runtime, run_service
 
@@ -134,7 +135,8 @@ def _build_patiently(settings: AggregatorSettings, runtime: Runtime) -> "Applica
     """Return the application, or None when asked to stop before it could be built.
 
     The changelog topic is created here, maybe by several instances at once, and a broker may not
-    know a topic yet that another broker, or it itself, has just made.
+    know a topic yet that another broker, or it itself, has just made. Or it stands still, starts,
+    or hands over.
     """
     from quixstreams.models.topics.exceptions import TopicNotFoundError
 
@@ -144,11 +146,13 @@ def _build_patiently(settings: AggregatorSettings, runtime: Runtime) -> "Applica
     while not runtime.stop.is_set():
         try:
             return build(settings, runtime)
-        except TopicNotFoundError as error:
-            if time.monotonic() > deadline:
+        except (TopicNotFoundError, KafkaException) as error:
+            passes = not isinstance(error, KafkaException) or is_passing(error)
+            if not passes or time.monotonic() > deadline:
                 raise FatalError(
-                    f"{error} within {settings.kafka_startup_timeout_seconds:g} s "
-                    "(KAFKA_STARTUP_TIMEOUT_SECONDS), though it was created"
+                    f"the broker at {settings.kafka_broker_address} did not describe the topics "
+                    f"({error}); asked again for {settings.kafka_startup_timeout_seconds:g} s at "
+                    "most (KAFKA_STARTUP_TIMEOUT_SECONDS)"
                 ) from None
             runtime.stop.wait(_RETRY_SECONDS)
     return None

@@ -29,6 +29,11 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
+def is_passing(error: KafkaException) -> bool:
+    """Return whether the same question may be answered a little later."""
+    return error.args[0].code() in PASSING
+
+
 def patient(
     ask: Callable[P, R], seconds: float, sleep: Callable[[float], None] = time.sleep
 ) -> Callable[P, R]:
@@ -44,7 +49,7 @@ def patient(
             try:
                 return ask(*args, **kwargs)
             except KafkaException as error:
-                if error.args[0].code() not in PASSING or time.monotonic() >= deadline:
+                if not is_passing(error) or time.monotonic() >= deadline:
                     raise
             sleep(_PAUSE_SECONDS)
 
