@@ -60,3 +60,15 @@ def test_gap_spans_from_the_trade_before_it_to_the_one_behind() -> None:
     assert market.gaps(KEY) == [
         {"first": "2", "last": "4", "from": MONDAY_MS, "to": MONDAY_MS + 500}
     ]
+
+
+def test_memory_for_candles_is_shared_by_all_products() -> None:
+    market = Market(["1m"])
+    for window in range(500):
+        market.candle(candle(window))
+    assert len(market.recent(KEY, "1m")) == 500
+    for number in range(799):
+        market.candle(candle(product_id=f"P{number}/USD"))
+    market.candle(candle(500))
+    kept = [row["start"] for row in market.recent(KEY, "1m")]
+    assert kept == [MONDAY_MS + window * 60_000 for window in range(301, 501)]
