@@ -49,8 +49,8 @@ class TopicWatch:
         """Learn what the topic is now, where the broker says so."""
         try:
             self.facts = _facts(self._ask())
-        except KafkaException as error:
-            logger.debug("the broker does not describe {}: {}", self._topic, error)
+        except (KafkaException, TimeoutError) as error:
+            logger.debug("the broker does not describe {}: {!r}", self._topic, error)
 
     def check(self, now: float) -> None:
         """Compare the topic with what it was; ``now`` is in monotonic seconds.
