@@ -58,10 +58,11 @@ _RETENTION = """\
 - **Topics** `trades` and `ohlc` keep `TOPIC_RETENTION_BYTES` for each partition and drop the oldest
   beyond it; retention is never by time, because records carry event times. Set it so that the
   longest time a service may be away fits: [settings.md](settings.md).
-- **The changelog** is compacted by the broker. Kafka compacts a segment once it is closed, at
-  `segment.bytes` or `segment.ms` of that topic: until then it grows with every checkpoint.
-- **The store** keeps every row: no setting and no command removes any. SQLite is good for 50 to 100
-  million rows, Postgres beyond: [feature-store.md](feature-store.md).
+- **The changelog** is compacted by the broker, a segment at a time, once it is closed. The
+  aggregator creates the topic with segments of 32 MiB: a partition takes some of them beside its
+  state.
+- **The store** keeps every row until `features prune` removes old ones. SQLite is good for 50 to
+  100 million rows, Postgres beyond: [feature-store.md](feature-store.md).
 - **The simulator** keeps every trade, some 33 bytes each. It is no part of a live pipeline.
 """
 

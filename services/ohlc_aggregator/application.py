@@ -28,7 +28,7 @@ with warnings.catch_warnings(record=True):
     from quixstreams import Application, message_context
     from quixstreams.checkpointing.exceptions import CheckpointProducerTimeout
     from quixstreams.kafka.configuration import ConnectionConfig
-    from quixstreams.models import SerializationContext, Serializer
+    from quixstreams.models import SerializationContext, Serializer, Topic, TopicConfig
     from quixstreams.state import State
     from quixstreams.state.rocksdb import RocksDBOptions
 
@@ -51,6 +51,8 @@ _MIB = 1 << 20
 _ROCKSDB = RocksDBOptions(
     write_buffer_size=16 * _MIB, max_total_wal_size=32 * _MIB, block_cache_size=64 * _MIB
 )
+#: Of the changelog. Only closed segments are compacted, and a broker's own are of 1 GiB.
+_SEGMENT_BYTES = 32 * _MIB
 _ALLOWED_SILENCE_SECONDS = 15.0
 #: The offset of a partition's record that was being worked off in parts.
 _UNFINISHED = "unfinished"
@@ -93,6 +95,16 @@ class CandleApplication(Application):
         consumer = self._consumer
         for name in ("committed", "get_watermark_offsets"):
             setattr(consumer, name, patient(getattr(consumer, name), _BOUNDS_SECONDS))
+
+    def close_changelog_segments(self) -> None:
+        """Have the broker compact the changelog early; before the state is registered."""
+        make = self._topic_manager.changelog_topic
+
+        def changelog_topic(stream_id: str | None, store_name: str, config: TopicConfig) -> Topic:
+            config.extra_config["segment.bytes"] = str(_SEGMENT_BYTES)
+            return make(stream_id, store_name, config)
+
+        self._topic_manager.changelog_topic = changelog_topic  # type: ignore[method-assign]
 
     def deliver_parts(self) -> None:
         """Deliver the candles of a record that has more to give, before state says they are out.
@@ -294,6 +306,7 @@ def _application(settings: AggregatorSettings, runtime: Runtime) -> CandleApplic
     app.watch_removals(settings.topics.trades, watch.facts.topic_id if watch.facts else "")
     app.repeat_unfinished_records()
     app.ask_patiently()
+    app.close_changelog_segments()
     return app
 
 

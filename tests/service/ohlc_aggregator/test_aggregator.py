@@ -1,7 +1,7 @@
 """The aggregator as a real process against a real broker."""
 
 import pytest
-from confluent_kafka.admin import AdminClient, NewPartitions
+from confluent_kafka.admin import AdminClient, ConfigResource, NewPartitions, ResourceType
 
 from local_stack.brokers import LocalBroker
 from ohlc_core.domain.candle import Candle
@@ -252,3 +252,17 @@ def test_more_partitions_end_the_aggregator_at_once_and_at_each_start(
         assert running.wait(60) == 1
         assert f"topic {names.trades} has 8 partitions" in running.log_lines()[-1]
         assert "Traceback" not in running.log()
+
+
+def test_changelog_is_compacted_in_small_segments(
+    broker: LocalBroker, names: TopicNames, aggregator: Aggregator
+) -> None:
+    process = aggregator.start()
+    process.wait_for_log("aggregating")
+    changelog = f"changelog__{names.aggregator_group}--{names.trades}--default"
+    admin = AdminClient({"bootstrap.servers": broker.address})
+    (asked,) = admin.describe_configs([ConfigResource(ResourceType.TOPIC, changelog)]).values()
+    config = {name: entry.value for name, entry in asked.result(30).items()}
+    assert config["cleanup.policy"] == "compact"
+    assert config["segment.bytes"] == str(32 << 20)
+    assert process.stop(30) == 0
