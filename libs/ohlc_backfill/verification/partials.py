@@ -94,10 +94,8 @@ def _scale(texts: pl.Series) -> int:
 
 
 def _scaled(name: str, scale: int) -> pl.Expr:
-    """Return the numbers as integers of 10^-scale, from their text."""
-    parts = pl.col(name).str.split_exact(".", 1).struct
-    fraction = parts.field("field_1").fill_null("").str.pad_end(scale, "0")
-    return pl.concat_str(parts.field("field_0"), fraction).cast(pl.Int128).alias(name)
+    """Return the numbers as integers of 10^-scale, from their text of no more decimals."""
+    return pl.col(name).cast(pl.Decimal(38, scale)).to_physical().alias(name)
 
 
 def _decimal(value: int, scale: int) -> Decimal:

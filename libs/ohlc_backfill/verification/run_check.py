@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
+import numpy as np
 import polars as pl
 
 from ohlc_backfill.topic_state import replayed_so_far
@@ -35,7 +36,7 @@ class _Record(msgspec.Struct):
     from_us: int = 0
 
 
-_SIDES = {"b": "buy", "s": "sell", "-": "unknown"}
+_SIDES = {ord("b"): "buy", ord("s"): "sell", ord("-"): "unknown"}
 _decode = msgspec.json.Decoder(_Record).decode
 
 
@@ -151,15 +152,18 @@ def _table(records: list[_Record]) -> pl.DataFrame:
         "trade_id": pl.Series([text for record in records for text in record.trade_ids]),
         "price": _numbers(record.prices for record in records),
         "quantity": _numbers(record.quantities for record in records),
-        "side": pl.Series(list("".join(record.sides for record in records))).replace_strict(
-            _SIDES, default=None
-        ),
+        "side": _sides("".join(record.sides for record in records)),
         "timestamp_us": _numbers(record.timestamps_us for record in records).cast(pl.Int64),
     }
     try:
         return pl.DataFrame(columns, schema=TRADE_TABLE)
     except pl.exceptions.ShapeError:
         raise FatalError("the run's topic holds a record with columns of several lengths") from None
+
+
+def _sides(letters: str) -> pl.Series:
+    codes = pl.Series(np.frombuffer(letters.encode(), np.uint8))
+    return codes.replace_strict(_SIDES, default=None, return_dtype=pl.String)
 
 
 def _numbers(arrays: Iterable[msgspec.Raw]) -> pl.Series:
