@@ -11,9 +11,10 @@ from rich.table import Table
 from ohlc_core.domain.interval import Interval
 from ohlc_core.errors import SettingsError
 from ohlc_features.group_command import settings_of
-from ohlc_features.reading.times import moment_ms
+from ohlc_features.reading.times import FIRST_MS, moment_ms
 from ohlc_features.sql.pruning import Prunable, Pruning
 
+_ROUNDS = 2
 _EPILOG = """
 The newest row of each product and interval stays, and candles stay that a feature row was computed
 from which stays. SQLite uses the space of removed rows again, but its file does not shrink; with
@@ -30,33 +31,49 @@ def run(arguments: list[str]) -> int:
     """
     options = _parser().parse_args(arguments)
     try:
-        intervals = [Interval.parse(each).text for each in options.interval.split(",") if each]
-        keep_ms = Interval.parse(options.keep).us // 1_000 if options.keep else None
-        before_ms = moment_ms(options.before, "--before") if options.before else None
+        intervals = _intervals(options.interval)
+        keep_ms = None if options.keep is None else Interval.parse(options.keep).us // 1_000
+        before_ms = None if options.before is None else moment_ms(options.before, "--before")
+        if options.url == "":
+            raise SettingsError("--url was empty")
         pruning = Pruning(settings_of(options.url))
     except (SettingsError, ValueError) as error:
         sys.stderr.write(f"features: {error}\n")
         return 2
     try:
         if before_ms is None:
-            before_ms = (pruning.newest_end_ms() or 0) - (keep_ms or 0)
+            newest_ms = pruning.newest_end_ms()
+            if newest_ms is None:
+                sys.stdout.write("the feature store has no rows\n")
+                return 0
+            before_ms = max(FIRST_MS, newest_ms - (keep_ms or 0))
         return _prune(pruning, before_ms, intervals, is_sure=options.yes)
     finally:
         pruning.close()
 
 
+def _intervals(text: str | None) -> list[str]:
+    """Return the intervals that an option names; none where it is not given."""
+    return [] if text is None else [Interval.parse(each.strip()).text for each in text.split(",")]
+
+
 def _prune(pruning: Pruning, before_ms: int, intervals: list[str], *, is_sure: bool) -> int:
     parts = pruning.plan(before_ms, intervals)
     due = sum(each.rows for each in parts)
-    before = datetime.fromtimestamp(before_ms / 1_000, UTC)
+    gone = 0
     if is_sure and due:
-        pruning.remove([each for each in parts if each.rows], _progress(due))
+        # More than once: a writer beside may have written old rows meanwhile.
+        todo = parts
+        for _ in range(_ROUNDS):
+            gone += pruning.remove([each for each in todo if each.rows], _progress(due))
+            todo = pruning.plan(before_ms, intervals)
         if sys.stderr.isatty():
             sys.stderr.write("\r\033[K")
     _show(parts)
+    before = datetime.fromtimestamp(before_ms / 1_000, UTC)
     what = f"rows of windows before {before:%Y-%m-%d %H:%M:%S} UTC"
     if is_sure:
-        sys.stdout.write(f"{due:,} {what} removed\n")
+        sys.stdout.write(f"{gone:,} {what} removed\n")
     else:
         sys.stdout.write(f"{due:,} {what} would be removed; add --yes to remove them\n")
     return 0
@@ -65,7 +82,7 @@ def _prune(pruning: Pruning, before_ms: int, intervals: list[str], *, is_sure: b
 def _progress(due: int) -> Callable[[int], None]:
     def show(gone: int) -> None:
         if sys.stderr.isatty():
-            sys.stderr.write(f"\r\033[K{gone / due:6.1%}  {gone:,} of {due:,} rows")
+            sys.stderr.write(f"\r\033[K{min(1.0, gone / due):6.1%}  {gone:,} of {due:,} rows")
             sys.stderr.flush()
 
     return show
@@ -93,7 +110,7 @@ def _parser() -> argparse.ArgumentParser:
     until = parser.add_mutually_exclusive_group(required=True)
     until.add_argument("--keep", help="how much to keep before the store's newest window, e.g. 90d")
     until.add_argument("--before", help="remove windows that start earlier, e.g. 2026-09-21")
-    parser.add_argument("--interval", default="", help="comma-separated; default: all")
+    parser.add_argument("--interval", help="comma-separated; default: all")
     parser.add_argument("--yes", action="store_true", help="remove; without it, only count")
     parser.add_argument("--url", help="a FEATURE_STORE_URL, instead of the settings'")
     return parser

@@ -10,18 +10,19 @@ from functools import partial
 from itertools import chain
 from typing import Any
 
-from confluent_kafka import TopicPartition
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from ohlc_core.domain.trade import ProductKey
 from ohlc_core.errors import MalformedMessageError
 from ohlc_core.kafka.admin import broker_answers
 from ohlc_core.kafka.config import connection_config, consumer_config, producer_config
+from ohlc_core.kafka.groups import partition_bounds
 from ohlc_core.kafka.patience import patient
 from ohlc_core.kafka.topic_watch import TopicWatch
 from ohlc_core.messages.dead_letters import dead_letter_key
 from ohlc_core.messages.records import StartMessage
 from ohlc_core.service.runner import Runtime
-from ohlc_core.service.setting_groups import duration_us
+from ohlc_core.service.setting_groups import KafkaSettings, duration_us
 
 # A dependency of quixstreams announces its own successor on import, past every filter.
 with warnings.catch_warnings(record=True):
@@ -87,14 +88,25 @@ class CandleApplication(Application):
 
         self._processing_context.store_offset = store_or_seek  # type: ignore[method-assign]
 
-    def ask_patiently(self) -> None:
+    def ask_patiently(self, settings: KafkaSettings) -> None:
         """Ask a broker that has just started again once more; before `run`.
 
         An assignment asks for offsets, and quixstreams ends where a broker does not lead yet.
         """
         consumer = self._consumer
-        for name in ("committed", "get_watermark_offsets"):
-            setattr(consumer, name, patient(getattr(consumer, name), _BOUNDS_SECONDS))
+        own_bounds = consumer.get_watermark_offsets
+
+        def bounds(partition: TopicPartition, *args: Any, **options: Any) -> tuple[int, int]:  # noqa: ANN401
+            try:
+                return own_bounds(partition, *args, **options)
+            except KafkaException as error:
+                if error.args[0].code() != KafkaError._UNKNOWN_PARTITION:  # noqa: SLF001
+                    raise
+            # A client keeps for long that a broker which had just started did not know a topic.
+            return partition_bounds(settings, partition, _BOUNDS_SECONDS)
+
+        for name, ask in (("committed", consumer.committed), ("get_watermark_offsets", bounds)):
+            setattr(consumer, name, patient(ask, _BOUNDS_SECONDS))
 
     def close_changelog_segments(self) -> None:
         """Have the broker compact the changelog early; before the state is registered."""
@@ -305,7 +317,7 @@ def _application(settings: AggregatorSettings, runtime: Runtime) -> CandleApplic
     watch.open()
     app.watch_removals(settings.topics.trades, watch.facts.topic_id if watch.facts else "")
     app.repeat_unfinished_records()
-    app.ask_patiently()
+    app.ask_patiently(settings)
     app.close_changelog_segments()
     return app
 

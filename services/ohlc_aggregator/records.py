@@ -160,27 +160,25 @@ class RecordReader:
         columns = scaled_columns(record)
         output = None
         if columns is not None:
-            trusted = self._trusted_us(product.key, columns.first_us, limit)
+            trusted = self._trusted_us(product, columns.first_us, limit)
             output = product.on_columns(columns, limit, trusted)
         if columns is not None and output is not None:
             first_us, last_us = columns.first_us, columns.last_us
         else:
             trades = trades_of(record)
             first_us, last_us = trades[0].timestamp_us, trades[-1].timestamp_us
-            output = product.on_trades(
-                trades, limit, self._trusted_us(product.key, first_us, limit)
-            )
+            output = product.on_trades(trades, limit, self._trusted_us(product, first_us, limit))
         self._note_trades(product.key, len(record.sides), first_us, min(last_us, limit))
         return output
 
-    def _trusted_us(self, key: ProductKey, first_us: int, limit_us: int) -> int:
+    def _trusted_us(self, product: ProductCandles, first_us: int, limit_us: int) -> int:
         """Return up to where a record's trades move event time.
 
         One record ahead of this machine's clock may be an error. A second one that goes on from
         it is a market whose clock is ahead.
         """
         trusted_us = limit_us - self._max_ahead_us + TRUSTED_AHEAD_US
-        last_us = self._counts.product(key).last_trade_us
+        last_us = product.last_trade_us or 0
         goes_on = last_us > trusted_us and first_us >= last_us - TRUSTED_AHEAD_US
         return limit_us if goes_on else trusted_us
 

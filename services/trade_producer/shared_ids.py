@@ -38,7 +38,7 @@ class SharedIdStream(TradeStream):
             return
         known = {int(trade.trade_id): trade.timestamp_us for trade in recent}
         self._last_id = max(known)
-        self._last = Position(str(self._last_id), position.timestamp_us)
+        self._last = Position(str(self._last_id), known[self._last_id])
         self._seen.start_after(min(known))
         for trade_id, time_us in known.items():
             self._seen.add(trade_id, time_us)
@@ -67,10 +67,11 @@ class SharedIdStream(TradeStream):
         """Append the new trades of a page."""
         if not trades:
             return []
+        timed = self._timed(trades)
         if self._last is None:
-            self._find_base(trades)
+            self._find_base(timed)
         outputs = [] if self._has_begun else self._append_start(self._from_us)
-        return outputs + list(self._take(self._timed(trades)))
+        return outputs + list(self._take([each for each in timed if self._is_wanted(each)]))
 
     def history_ended(self, *, is_newest: bool) -> list[Output]:
         """Append what is buffered once history reached its newest trade."""
@@ -91,29 +92,42 @@ class SharedIdStream(TradeStream):
         self.dropped += not is_new
         return is_new
 
-    def _find_base(self, trades: Sequence[Trade]) -> None:
+    def _is_wanted(self, timed: Buffered) -> bool:
+        is_new = not self._is_before(timed) and self._seen.is_new(int(timed.trade.trade_id))
+        self.dropped += not is_new
+        return is_new
+
+    def _is_before(self, timed: Buffered) -> bool:
+        """Return whether the trade is before the beginning, as far as its time says."""
+        unit = 1 if timed.source == "websocket" else self._history_time_us
+        return timed.trade.timestamp_us // unit < self._from_us // unit
+
+    def _find_base(self, timed: Sequence[Buffered]) -> None:
         """Take the trades before the beginning as known."""
-        before = list(takewhile(lambda trade: trade.timestamp_us < self._from_us, trades))
+        before = [each.trade for each in takewhile(self._is_before, timed)]
         if before:
             self._move_to(Position(before[-1].trade_id, before[-1].timestamp_us))
 
     def _timed(self, trades: Sequence[Trade]) -> list[Buffered]:
-        """Return history's new trades with the finest times known.
+        """Return a page's trades, and those that came live between them, with the best times.
 
         Ids ascend with time, so a trade that history alone holds is no earlier than the trade
         before it: within what was cut off, it takes that one's time.
         """
+        page = {int(trade.trade_id): Buffered("rest", trade) for trade in trades}
+        last_id = max(page)
+        page |= {id_: each for id_, each in self._buffer.items() if id_ <= last_id}
         found = []
         before_us = 0
-        for trade in trades:
-            trade_id = int(trade.trade_id)
+        for trade_id in sorted(page):
+            source, trade = page[trade_id]
+            if self._last is not None and trade_id > self._last_id:
+                before_us = max(before_us, self._last.timestamp_us)
+            if source == "rest":
+                trade = self._not_before(before_us, trade)
             known_us = self._seen.time_us(trade_id)
-            best = self._buffer.get(trade_id) or Buffered(
-                "rest", self._not_before(before_us, trade)
-            )
-            before_us = best.trade.timestamp_us if known_us is None else known_us
-            if self._is_new(best.trade):
-                found.append(best)
+            before_us = trade.timestamp_us if known_us is None else known_us
+            found.append(Buffered(source, trade))
         return found
 
     def _not_before(self, before_us: int, trade: Trade) -> Trade:

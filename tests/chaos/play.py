@@ -137,7 +137,8 @@ def _live_trades(running: Pipeline) -> int:
 def _come_to_rest(running: Pipeline, until_us: int) -> _Facts:
     """Wait, while the market goes on, until everything of before the moment is everywhere."""
     running.exchange.control.clear()
-    deadline = time.monotonic() + _REST_SECONDS
+    # Each stretch of withheld trades may wait for MAX_GAP_WAIT_SECONDS, one behind the other.
+    deadline = time.monotonic() + _REST_SECONDS + len(running.plan.faults)
     while True:
         running.revive()
         facts = _facts(running, until_us)

@@ -21,7 +21,7 @@ class Gap(msgspec.Struct):
     One of no length is a moment: it meets the windows that begin before it and end behind it.
     awaits_id is set while the end of a gap is not known: the first trade behind that id ends it.
     last_trade_us is set with it where the last trade's time lies ahead of event time, so may be
-    wrong: the gap begins there if the trade that ends it is no earlier.
+    wrong: the gap begins there if no trade behind it, up to the one that ends it, is earlier.
     """
 
     from_us: int
@@ -51,6 +51,8 @@ class Coverage(msgspec.Struct):
     gaps: list[Gap] = msgspec.field(default_factory=list, name="holes")
     #: How many of them have no end.
     unsettled: int = 0
+    #: Whether one of them may have a last_trade_us.
+    doubtful: bool = False
 
     def arrange(self) -> None:
         """Put gaps that were read into their order; earlier versions kept none."""
@@ -121,6 +123,7 @@ class Coverage(msgspec.Struct):
                 gap.last_trade_us = None
             else:
                 gap.last_trade_us = min(gap.last_trade_us, each.last_trade_us)
+        self.doubtful |= gap.last_trade_us is not None
         self.unsettled += 1 - (at - covered)
         self.gaps[covered:at] = [gap]
 
@@ -128,15 +131,17 @@ class Coverage(msgspec.Struct):
         """End the gaps this trade lies behind. Return where the first of them began, or None."""
         if not self.unsettled:
             return None
+        if self.doubtful:
+            self._doubt(timestamp_us)
         settled, end = len(self.gaps) - self.unsettled, self._open_end()
         # Ids that are no numbers say nothing about order: the next trade ends the gap.
         behind = int(trade_id) if is_number(trade_id) else _FOREVER << 64
         ended = self._take_open(bisect_left(self.gaps, behind, settled, end, key=_awaited))
         for gap in ended:
-            believed_us = gap.from_us if gap.last_trade_us is None else gap.last_trade_us
-            from_us = believed_us if believed_us <= timestamp_us else gap.from_us
-            self._settle(from_us, max(timestamp_us, from_us) + 1)
-        return min(map(_begin, ended), default=None)
+            from_us = gap.from_us if gap.last_trade_us is None else gap.last_trade_us
+            # The trade behind the gap may be earlier than the one before it: both their windows.
+            self._settle(min(from_us, timestamp_us), max(timestamp_us, from_us) + 1)
+        return min((min(gap.from_us, timestamp_us) for gap in ended), default=None)
 
     def end_replay(self, end_us: int) -> None:
         """Note that nothing is known from end_us on, because the replay ended there."""
@@ -160,6 +165,14 @@ class Coverage(msgspec.Struct):
         """Drop gaps that ended before every window that can still change."""
         settled = len(self.gaps) - self.unsettled
         del self.gaps[: bisect_left(self.gaps, time_us, 0, settled, key=_end)]
+
+    def _doubt(self, timestamp_us: int) -> None:
+        """Note a trade behind open gaps: the times before them that are later were wrong."""
+        self.doubtful = False
+        for gap in self.gaps[len(self.gaps) - self.unsettled :]:
+            if gap.last_trade_us is not None and timestamp_us < gap.last_trade_us:
+                gap.last_trade_us = None
+            self.doubtful |= gap.last_trade_us is not None
 
     def _settle(self, from_us: int, to_us: int) -> None:
         """Add a gap with an end, joined with those it touches."""

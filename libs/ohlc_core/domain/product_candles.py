@@ -119,8 +119,8 @@ class ProductCandles:
         Args:
             trades: of the product.
             not_after_us: a later trade is rejected.
-            trusted_until_us: a later trade counts in its window, but moves event time only up to
-                here: one wrong time ahead would close windows whose trades are still to come.
+            trusted_until_us: a later trade counts in its window, but does not move event time:
+                one wrong time ahead would close windows whose trades are still to come.
         """
         return self._run(self._take(trades, not_after_us, trusted_until_us))
 
@@ -231,7 +231,7 @@ class ProductCandles:
             else:
                 self._seen.add_dense(dense[begin:end], first_us)
             self._note_last(last_us, by_id=self._seen.highest != highest)
-            yield from self._advance(min(last_us, trusted_until_us))
+            yield from self._follow(last_us, trusted_until_us)
 
     def _take(self, trades: Sequence[Trade], not_after_us: int, trusted_until_us: int) -> Steps:
         in_order = self._in_order(DecimalColumns(trades), not_after_us) if trades else None
@@ -274,7 +274,11 @@ class ProductCandles:
         is_highest = self._seen.highest != highest
         if is_highest or not (self._sequential and is_number(trade.trade_id)):
             self._note_last(trade.timestamp_us, by_id=is_highest)
-        yield from self._advance(min(trade.timestamp_us, trusted_until_us))
+        yield from self._follow(trade.timestamp_us, trusted_until_us)
+
+    def _follow(self, time_us: int, trusted_until_us: int) -> Steps:
+        if time_us <= trusted_until_us:
+            yield from self._advance(time_us)
 
     def _note_last(self, timestamp_us: int, *, by_id: bool) -> None:
         """Note a trade that may be the last in the exchange's order: by its id, or by its time."""
@@ -319,7 +323,9 @@ class ProductCandles:
         # Event time may not have followed the last trade: see `on_trades`.
         last_us, event_us = self._state.last_trade_us, self._state.watermark_us
         from_us = NEVER if last_us is None else min(last_us, event_us)
-        coverage.open_gap(from_us, last_id, None if from_us == last_us else last_us)
+        # Where ids give no order, a wrong time stays the last one.
+        is_doubtful = self._sequential and from_us != last_us
+        coverage.open_gap(from_us, last_id, last_us if is_doubtful else None)
         windows.correct_completeness(from_us)
         yield from ()
         for each, begin, end in forgotten:

@@ -177,8 +177,8 @@ class SeenIds:
     def times_around(self, first: int, last: int) -> tuple[int, int]:
         """Return a span of event time that holds the neighbours of the ids first..last.
 
-        As narrow as the buckets say: from the bucket of the greatest known id below ``first`` to
-        the end of that of the smallest one above ``last``.
+        As narrow as the buckets say: the buckets of the greatest known id below ``first`` and of
+        the smallest one above ``last``, and all between.
         """
         self._load_all()
         buckets = self._buckets.items()
@@ -188,10 +188,10 @@ class SeenIds:
         above = min(
             ((id_, s) for s, b in buckets if (id_ := b.above(last)) is not None), default=None
         )
-        return (
-            -_FAR if below is None else below[1],
-            _FAR if above is None else above[1] + self._bucket_us,
-        )
+        begin = -_FAR if below is None else below[1]
+        end = _FAR if above is None else above[1]
+        # Times need not ascend with ids.
+        return min(begin, end), max(begin, end) + self._bucket_us
 
     def add_dense(self, ids: range, timestamp_us: int) -> None:
         """Remember sequential ids of trades of about that time, none of which is known."""

@@ -8,6 +8,9 @@ from typing import Any, NamedTuple
 from ohlc_core.domain.interval import Interval
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,47}")
+#: A product's name may hold a space, so the next input is known by its beginning.
+_BETWEEN_INPUTS = re.compile(r" (?=[a-z][a-z0-9_]*=[0-9]+x)")
+_INPUT = re.compile(r"(?P<name>\w+)=(?P<length>[0-9]+)x(?P<interval>[^:]+)(?::(?P<product>.*))?")
 _MAX_WINDOW = 10_000
 _RESERVED = frozenset(
     ("exchange", "product_id", "candle_interval", "window_start", "window_end", "complete")
@@ -40,12 +43,20 @@ class Input(NamedTuple):
         return f"{self.name}={self.length}x{interval}{product}"
 
     @classmethod
-    def parse(cls, text: str) -> "Input":
-        """Return the input that `text` returned as a word."""
-        name, _, rest = text.partition("=")
-        length, _, source = rest.partition("x")
-        interval, _, product = source.partition(":")
-        return cls(name, int(length), None if interval == "own" else interval, product or None)
+    def parse_all(cls, texts: str) -> "list[Input]":
+        """Return the inputs that `text` returned, joined by spaces.
+
+        Raises:
+            ValueError: they are none.
+        """
+        found = []
+        for text in _BETWEEN_INPUTS.split(texts):
+            match = _INPUT.fullmatch(text)
+            if match is None:
+                raise ValueError(f"{text!r} is no input of a feature")
+            interval = None if match["interval"] == "own" else match["interval"]
+            found.append(cls(match["name"], int(match["length"]), interval, match["product"]))
+        return found
 
 
 class Feature(NamedTuple):

@@ -9,29 +9,32 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from sqlalchemy import (
+    ColumnElement,
     Connection,
-    Table,
     TableClause,
     and_,
+    case,
     column,
     delete,
     func,
     inspect,
+    not_,
     select,
     table,
 )
 from sqlalchemy.exc import SQLAlchemyError
 
+from ohlc_core.domain.interval import Interval
 from ohlc_features.define.group import Input
-from ohlc_features.define.touched import length_ms
+from ohlc_features.define.touched import Span, length_ms, merged
 from ohlc_features.errors import StoreRejectedError
 from ohlc_features.schema import HISTORY_KEY, ONLINE_KEY
 from ohlc_features.settings import FeatureStoreSettings
 from ohlc_features.sql.engine import Database
-from ohlc_features.sql.feature_tables import DEFINITIONS
+from ohlc_features.sql.feature_tables import COMPLETE, DEFINITIONS
 from ohlc_features.sql.feature_upkeep import take_turn
 from ohlc_features.sql.sqlite_files import absent, file_identity
 from ohlc_features.sql.store import check_tables
@@ -56,31 +59,39 @@ class Prunable(NamedTuple):
     Attributes:
         table: its name.
         series: whose rows.
-        before_ms: windows that start earlier may go.
-        rows: how many there are.
+        before_ms: windows that start earlier may go,
+        kept: but for those that start in one of these spans.
+        rows: how many may go.
         left: how many stay.
     """
 
     table: str
     series: Series
     before_ms: int
-    rows: int
-    left: int
+    kept: tuple[Span, ...] = ()
+    rows: int = 0
+    left: int = 0
 
 
 class _Group(NamedTuple):
-    """A stored feature group: for which intervals it has rows, and what these were made from."""
+    """A stored feature group, and what its rows were made from."""
 
     table: str
-    intervals: tuple[str, ...]
     inputs: tuple[Input, ...]
 
 
 class _Extent(NamedTuple):
-    """The starts of a series' first and newest window."""
+    """Where windows of a series start.
+
+    Attributes:
+        first_ms: the first.
+        newest_ms: the newest complete one; where there is none, the last.
+        last_ms: the last.
+    """
 
     first_ms: int
     newest_ms: int
+    last_ms: int
 
 
 class Pruning:
@@ -110,11 +121,11 @@ class Pruning:
 
     def newest_end_ms(self) -> int | None:
         """Return where the store's newest window ends; None: it has no rows."""
-        latest = self._tables.latest
         with self._transaction() as connection:
             self._check(connection)
-            newest = connection.execute(select(func.max(latest.c.window_end))).scalar()
-        return None if newest is None else int(newest)
+            newest = select(func.max(self._tables.history.c.window_end))
+            found = connection.execute(newest).scalar()
+        return None if found is None else int(found)
 
     def plan(self, before_ms: int, intervals: Sequence[str] = ()) -> list[Prunable]:
         """Return what may go of the windows that start before a time.
@@ -123,22 +134,33 @@ class Pruning:
             before_ms: ms since the Unix epoch.
             intervals: whose rows; none: all.
         """
+        wanted = _Wanted(before_ms, tuple(intervals))
         with self._transaction() as connection:
             self._check(connection)
-            groups = _stored_groups(connection)
-            extents = _extents(connection, self._tables.history)
-            bounds = {
-                series: min(before_ms, extent.newest_ms)
-                if not intervals or series.interval in intervals
-                else extent.first_ms
-                for series, extent in extents.items()
-            }
-            found = [
-                _prunable(connection, name, series, before)
-                for name, of_series in self._bounds(groups, bounds).items()
-                for series, before in of_series.items()
-            ]
+            try:
+                found = self._plan(connection, wanted)
+            except (TypeError, ValueError) as error:
+                raise StoreRejectedError(
+                    f"the store holds rows that are not its own: {error}"
+                ) from None
         return [each for each in found if each.rows or each.left]
+
+    def _plan(self, connection: Connection, wanted: "_Wanted") -> list[Prunable]:
+        rows = []
+        needed: dict[Series, list[Span]] = defaultdict(list)
+        candles = _extents(connection, self._tables.history.name)
+        for group in _stored_groups(connection):
+            for series, extent in _extents(connection, group.table).items():
+                part = Prunable(group.table, series, wanted.before_ms_of(series, extent))
+                rows.append(part)
+                for each, span in _needed(group, part, extent):
+                    needed[each].append(span)
+        for series, extent in candles.items():
+            before_ms = wanted.before_ms_of(series, extent)
+            kept = tuple(merged(span for span in needed[series] if span.from_ms < before_ms))
+            for of_candles in (self._tables.history, self._tables.replaced):
+                rows.append(Prunable(of_candles.name, series, before_ms, kept))
+        return [_counted(connection, each) for each in rows]
 
     def remove(self, parts: Iterable[Prunable], progress: Callable[[int], None]) -> int:
         """Remove what `plan` returned, a little in each transaction; return how many rows went.
@@ -151,34 +173,15 @@ class Pruning:
             while True:
                 with self._transaction() as connection:
                     take_turn(connection)
-                    due = _due(of_table, each.series, each.before_ms)
-                    oldest = select(func.min(of_table.c.window_start)).where(due)
+                    oldest = select(func.min(of_table.c.window_start)).where(_due(of_table, each))
                     first_ms = connection.execute(oldest).scalar()
                     if first_ms is None:
                         break
                     until_ms = min(each.before_ms, first_ms + _WINDOWS_AT_ONCE * step_ms)
-                    part = _due(of_table, each.series, until_ms)
+                    part = _due(of_table, each._replace(before_ms=until_ms))
                     gone += connection.execute(delete(of_table).where(part)).rowcount
                 progress(gone)
         return gone
-
-    def _bounds(
-        self, groups: Sequence[_Group], bounds: dict[Series, int]
-    ) -> dict[str, dict[Series, int]]:
-        """Return per table and series before which time rows may go."""
-        found: dict[str, dict[Series, int]] = defaultdict(dict)
-        for group in groups:
-            for series, before in bounds.items():
-                if series.interval in group.intervals:
-                    found[group.table][series] = before
-        candles = dict(bounds)
-        for series in bounds:
-            for group in groups:
-                for needed_ms in _needed_from(group, series, bounds):
-                    candles[series] = min(candles[series], needed_ms)
-        for of_candles in (self._tables.history, self._tables.replaced):
-            found[of_candles.name] = candles
-        return found
 
     def _check(self, connection: Connection) -> None:
         if not inspect(connection).has_table(self._tables.history.name):
@@ -197,65 +200,83 @@ class Pruning:
             raise self._database.meaning(error) from None
 
 
-def _needed_from(group: _Group, series: Series, bounds: dict[Series, int]) -> Iterator[int]:
-    """Yield from which start on rows that stay were computed from the candles of a series."""
+class _Wanted(NamedTuple):
+    """What was asked for; no intervals: all."""
+
+    before_ms: int
+    intervals: tuple[str, ...]
+
+    def before_ms_of(self, series: Series, extent: _Extent) -> int:
+        """Return before which time rows of a series may go; its newest one stays."""
+        if self.intervals and series.interval not in self.intervals:
+            return extent.first_ms
+        return min(self.before_ms, extent.newest_ms)
+
+
+def _needed(group: _Group, rows: Prunable, extent: _Extent) -> Iterator[tuple[Series, Span]]:
+    """Yield which candles the rows of a series that stay were computed from, by their starts."""
+    exchange, product_id, interval = rows.series
+    first_ms = max(rows.before_ms, extent.first_ms)
+    last_ms = extent.last_ms
     for given in group.inputs:
-        for interval in group.intervals:
-            if (given.interval or interval) != series.interval:
-                continue
-            # From the end of the row's window, and that of the last candle may be a bit earlier.
-            reach_ms = (given.length + 1) * length_ms(series.interval) - length_ms(interval)
-            if given.product_id is None:
-                of_row = bounds.get(series._replace(interval=interval))
-                if of_row is not None:
-                    yield of_row - reach_ms
-            elif given.product_id == series.product_id:
-                for other, of_row in bounds.items():
-                    if (other.exchange, other.interval) == (series.exchange, interval):
-                        yield of_row - reach_ms
+        source = Series(exchange, given.product_id or product_id, given.interval or interval)
+        length = length_ms(source.interval)
+        # From the end of the row's window, and that of the last candle may be a bit earlier.
+        reach_ms = (given.length + 1) * length - length_ms(interval)
+        yield source, Span(first_ms - reach_ms, last_ms + length_ms(interval))
 
 
 def _stored_groups(connection: Connection) -> list[_Group]:
     asked = inspect(connection)
     if not asked.has_table(DEFINITIONS):
         return []
-    names = ("feature_group", "version", "intervals", "inputs")
+    names = ("feature_group", "version", "inputs")
     stored = table(DEFINITIONS, *(column(name) for name in names))
-    inputs: dict[tuple[str, str], list[Input]] = defaultdict(list)
-    for group, version, intervals, texts in connection.execute(select(stored)):
-        inputs[f"{group}_{version}", intervals] += map(Input.parse, texts.split(" "))
+    inputs: dict[str, list[Input]] = defaultdict(list)
+    for group, version, texts in connection.execute(select(stored)):
+        inputs[f"{group}_{version}"] += Input.parse_all(texts)
     return [
-        _Group(name, tuple(intervals.split(",")), tuple(dict.fromkeys(of_group)))
-        for (name, intervals), of_group in inputs.items()
+        _Group(name, tuple(dict.fromkeys(of_group)))
+        for name, of_group in inputs.items()
         if asked.has_table(name)
     ]
 
 
-def _extents(connection: Connection, history: Table) -> dict[Series, _Extent]:
-    key = [history.c[name] for name in ONLINE_KEY]
-    start = history.c.window_start
-    rows = connection.execute(select(*key, func.min(start), func.max(start)).group_by(*key))
-    return {Series(*row[:3]): _Extent(*row[3:]) for row in sorted(map(tuple, rows))}
-
-
-def _prunable(connection: Connection, name: str, series: Series, before_ms: int) -> Prunable:
+def _extents(connection: Connection, name: str) -> dict[Series, _Extent]:
     of_table = _table(name)
-    is_due = _due(of_table, series, before_ms)
-    total = select(func.count()).select_from(of_table).where(_is_of(of_table, series))
-    rows = connection.execute(total.where(is_due)).scalar() or 0
+    key = [of_table.c[each] for each in ONLINE_KEY]
+    start = of_table.c.window_start
+    newest_complete = func.max(case((of_table.c.complete, start)))
+    rows = connection.execute(
+        select(*key, func.min(start), func.max(start), newest_complete).group_by(*key)
+    )
+    found = {}
+    for exchange, product_id, interval, first, last, complete in sorted(map(tuple, rows)):
+        Interval.parse(interval)
+        newest = last if complete is None else complete
+        found[Series(exchange, product_id, interval)] = _Extent(first, newest, last)
+    return found
+
+
+def _counted(connection: Connection, part: Prunable) -> Prunable:
+    of_table = _table(part.table)
+    total = select(func.count()).select_from(of_table).where(_is_of(of_table, part.series))
+    rows = connection.execute(total.where(_due(of_table, part))).scalar() or 0
     left = (connection.execute(total).scalar() or 0) - rows
-    return Prunable(name, series, before_ms, rows, left)
+    return part._replace(rows=rows, left=left)
 
 
 def _table(name: str) -> TableClause:
-    return table(name, *(column(each) for each in HISTORY_KEY))
+    return table(name, *(column(each) for each in (*HISTORY_KEY, COMPLETE)))
 
 
-def _is_of(of_table: TableClause, series: Series) -> Any:  # noqa: ANN401 - an SQL expression
+def _is_of(of_table: TableClause, series: Series) -> ColumnElement[bool]:
     return and_(
         *(of_table.c[name] == value for name, value in zip(ONLINE_KEY, series, strict=True))
     )
 
 
-def _due(of_table: TableClause, series: Series, before_ms: int) -> Any:  # noqa: ANN401 - as above
-    return and_(_is_of(of_table, series), of_table.c.window_start < before_ms)
+def _due(of_table: TableClause, part: Prunable) -> ColumnElement[bool]:
+    start = of_table.c.window_start
+    kept = [not_(and_(start >= span.from_ms, start < span.to_ms)) for span in part.kept]
+    return and_(_is_of(of_table, part.series), start < part.before_ms, *kept)

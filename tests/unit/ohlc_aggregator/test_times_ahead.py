@@ -1,5 +1,7 @@
 """Trades ahead of this machine's clock: one is an error, a market that goes on is not."""
 
+import pytest
+
 from ohlc_aggregator.metrics import Counts
 from ohlc_aggregator.records import Outgoing, Place, RecordReader
 from ohlc_core.domain.product_candles import ProductCandles
@@ -12,20 +14,34 @@ _PLACE = Place("trades", 0, 7, T0 // 1_000)
 
 
 class _Market:
-    """An aggregator whose clock stands still at `T0`."""
+    """An aggregator whose clock stands still at `T0` until it is moved."""
 
     def __init__(self) -> None:
-        self._reader = RecordReader(60 * MINUTE, lambda: T0, Counts(("1m",)))
-        self._product = ProductCandles(KEY, rules("1m"), MemoryStore(), sequential=True)
+        self.clock_us = T0
+        self._store = MemoryStore()
+        self._begin()
         self._next_id = 1
         self.windows: list[int] = []
         self.incomplete: set[int] = set()
+
+    def _begin(self) -> None:
+        self._reader = RecordReader(60 * MINUTE, lambda: self.clock_us, Counts(("1m",)))
+        self._product = ProductCandles(KEY, rules("1m"), self._store, sequential=True)
+
+    def restart(self) -> None:
+        """Go on with what is stored."""
+        self._product.save()
+        self._begin()
 
     def trade_at(self, *timestamps_us: int) -> None:
         """Read one record of trades at these times."""
         trades = [trade(self._next_id + i, each) for i, each in enumerate(timestamps_us)]
         self._next_id += len(trades)
         self._read(encode_trades(*KEY, "websocket", trades))
+
+    def trade_of(self, trade_id: int, timestamp_us: int) -> None:
+        """Read a record of one trade of this id."""
+        self._read(encode_trades(*KEY, "websocket", [trade(trade_id, timestamp_us)]))
 
     def gap_of(self, ids: int) -> None:
         """Read the record of a gap of so many ids."""
@@ -84,3 +100,45 @@ def test_gap_behind_one_trade_ahead_begins_where_event_time_stands() -> None:
     market.watermark(T0 + 40 * MINUTE)
 
     assert market.incomplete == {0}
+
+
+def test_wrong_trade_does_not_move_the_beginning_of_the_gap_behind_it() -> None:
+    market = _Market()
+    market.clock_us = T0 + 59 * SECOND
+    market.trade_at(T0 + 59 * SECOND)
+    market.trade_at(T0 + 50 * MINUTE)
+    market.gap_of(5)
+    market.clock_us = T0 + 64 * SECOND
+    market.trade_at(T0 + 64 * SECOND)
+    market.watermark(T0 + 5 * MINUTE)
+
+    assert market.incomplete == {0, 1}
+
+
+def test_trade_within_a_gap_shows_that_the_time_before_it_was_wrong() -> None:
+    market = _Market()
+    market.trade_at(T0)
+    market.trade_at(T0 + 50 * MINUTE)
+    market.gap_of(8)
+    market.trade_of(5, T0 + 6 * SECOND)
+    market.clock_us = T0 + 51 * MINUTE
+    market.trade_at(T0 + 51 * MINUTE)
+    market.watermark(T0 + 55 * MINUTE)
+
+    assert market.incomplete >= {0, 50, 51}
+
+
+@pytest.mark.parametrize("is_restarted", [False, True])
+def test_market_ahead_is_trusted_after_a_restart_as_before(*, is_restarted: bool) -> None:
+    market = _Market()
+    for minute in range(10, 20):
+        market.trade_at(T0 + minute * MINUTE)
+    if is_restarted:
+        market.restart()
+    market.trade_at(T0 + 20 * MINUTE)
+    market.gap_of(5)
+    market.trade_at(T0 + 19 * MINUTE + 30 * SECOND)
+    market.trade_at(T0 + 21 * MINUTE)
+    market.watermark(T0 + 50 * MINUTE)
+
+    assert market.incomplete == {19, 20}

@@ -403,3 +403,36 @@ def test_late_trade_is_not_the_last_one_before_a_gap(late: str) -> None:
     candles = newest(driver.output.candles)
     assert candles["1m", (T0 + 2 * MINUTE) // MS].complete
     assert not candles["1m", (T0 + 30 * MINUTE) // MS].complete
+
+
+def test_gap_that_ends_with_an_earlier_trade_touches_the_windows_of_both() -> None:
+    driver = Driver(rules("1m"))
+    driver.trades(trade(1, T0 + 59 * SECOND))
+    driver.trades(trade(2, T0 + MINUTE + 1_000))
+    driver.gap(3, 4)
+    driver.trades(trade(5, T0 + MINUTE - 1_000))
+    driver.watermark(T0 + 5 * MINUTE)
+    complete = {each.window_start_ms: each.complete for each in driver.output.candles}
+    assert complete == {T0 // MS: False, (T0 + MINUTE) // MS: False}
+
+
+def test_gap_recorded_behind_trades_out_of_order_touches_the_windows_of_both() -> None:
+    driver = Driver(rules("1m"))
+    driver.trades(trade(1, T0))
+    driver.trades(trade(2, T0 + MINUTE + 1_000))
+    driver.trades(trade(5, T0 + MINUTE - 1_000))
+    driver.gap(3, 4)
+    driver.watermark(T0 + 5 * MINUTE)
+    assert [each.complete for each in driver.output.candles] == [False, False]
+
+
+def test_wrong_time_of_a_shared_id_does_not_begin_a_gap() -> None:
+    driver = Driver(rules("1m"), ProductKey("bitstamp", "BTC/USD"))
+    for trade_id, minute, clock in ((1, 0, 0), (2, 50, 0), (3, 48, 48), (4, 49, 49)):
+        until_us = T0 + clock * MINUTE + 5 * SECOND
+        each = trade(trade_id, T0 + minute * MINUTE)
+        driver.output.candles += driver.product.on_trades([each], trusted_until_us=until_us).candles
+    driver.removed()
+    driver.trades(trade(9, T0 + 51 * MINUTE))
+    driver.watermark(T0 + 55 * MINUTE)
+    assert not newest(driver.output.candles)["1m", (T0 + 49 * MINUTE) // MS].complete

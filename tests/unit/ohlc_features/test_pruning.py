@@ -1,5 +1,6 @@
 """Removing old rows: what stays is what it was, and can be computed again."""
 
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
@@ -174,6 +175,9 @@ def test_command_removes_and_shows_what_is_left(
     ("given", "words"),
     [
         (["--keep", "soon"], "interval was 'soon'"),
+        (["--keep", ""], "interval was ''"),
+        (["--before", ""], "--before was ''"),
+        (["--keep", "1d", "--interval", ""], "interval was ''"),
         (["--before", "yesterday"], "--before was 'yesterday'"),
         (["--keep", "1d", "--interval", "1x"], "interval was '1x'"),
     ],
@@ -186,3 +190,74 @@ def test_command_refuses_arguments_that_are_none(
         main(["prune", *given, "--url", url_of(path)])
     assert exit_.value.code == 2
     assert words in capsys.readouterr().err
+
+
+def test_newest_row_of_a_group_stays_where_its_candles_went_on(path: Path, file: Path) -> None:
+    write(path, file, candles("BTC/USD"), candles("ETH/USD"))
+    write(path, None, [candle(window) for window in range(60, 200)])
+
+    prune(path, MONDAY_MS + 150 * MINUTE)
+
+    assert starts(path, "probe_1") == [59]
+    assert starts(path, "ohlc_1") == [*range(56, 60), *range(150, 200)]
+    write(path, file, [candle(200)])
+    assert starts(path, "probe_1")[-1] == 200
+
+
+def test_stopped_product_keeps_only_what_its_newest_row_needs(path: Path, file: Path) -> None:
+    write(path, file, candles("ETH/USD", 300), candles("BTC/USD", 300), candles("OLD/USD", 40))
+
+    prune(path, MONDAY_MS + 200 * MINUTE)
+
+    assert starts(path, "probe_1", "OLD/USD") == [39]
+    assert starts(path, "ohlc_1", "ETH/USD") == [*range(29, 40), *range(190, 300)]
+
+
+def test_newest_complete_candle_stays_behind_an_incomplete_one(path: Path) -> None:
+    write(path, None, candles("BTC/USD", 10), [candle(9, complete=False, revision=1)])
+
+    prune(path, MONDAY_MS + 1_000 * MINUTE)
+
+    assert starts(path, "ohlc_1_latest") == [8]
+    assert starts(path, "ohlc_1") == [8, 9]
+
+
+def test_product_of_an_input_may_have_a_space(path: Path, file: Path) -> None:
+    file.write_text(DEFINITIONS.replace("ETH/USD", "ETH USD"))
+    write(path, file, candles("BTC/USD"), candles("ETH USD"))
+
+    prune(path, MONDAY_MS + 30 * MINUTE)
+
+    assert starts(path, "ohlc_1", "ETH USD") == list(range(20, 60))
+
+
+def test_rows_that_are_not_the_stores_own_are_refused(path: Path) -> None:
+    write(path, None, candles("BTC/USD", 3))
+    engine = create_engine(url_of(path))
+    with engine.begin() as connection:
+        connection.execute(text("update ohlc_1 set candle_interval = 'weird'"))
+    engine.dispose()
+    with pytest.raises(StoreRejectedError, match="rows that are not its own: interval was 'weird'"):
+        prune(path, MONDAY_MS)
+
+
+def test_old_rows_that_are_written_meanwhile_go_too(
+    path: Path, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(path, file, candles("BTC/USD"), candles("ETH/USD"))
+    remove, rounds = Pruning.remove, []
+
+    def remove_beside_a_writer(
+        self: Pruning, parts: Iterable[Prunable], progress: Callable[[int], None]
+    ) -> int:
+        gone = remove(self, parts, progress)
+        if not rounds:
+            write(path, file, [candle(10, close="777", revision=1)])
+        rounds.append(gone)
+        return gone
+
+    monkeypatch.setattr(Pruning, "remove", remove_beside_a_writer)
+    with pytest.raises(SystemExit):
+        main(["prune", "--keep", "30m", "--yes", "--url", url_of(path)])
+    assert starts(path, "probe_1") == list(range(30, 60))
+    assert starts(path, "ohlc_1") == list(range(27, 60))

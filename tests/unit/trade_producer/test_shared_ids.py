@@ -66,3 +66,31 @@ def test_exact_times_of_history_stay_as_they_are() -> None:
     stream = SharedIdStream()
     stream.resume(Position("20", 5_700_000), [Position("20", 5_700_000)])
     assert stream.history([trade(30, 5_600_000)]) == [Append("rest", (trade(30, 5_600_000),))]
+
+
+def test_beginning_within_a_second_keeps_what_history_cannot_place() -> None:
+    stream = SharedIdStream(history_time_us=1_000_000)
+    stream.begin(5_500_000)
+    stream.live([trade(30, 5_700_000)])
+    assert stream.history([trade(10, 4_000_000), trade(20, 5_000_000), trade(30, 5_000_000)]) == [
+        Begin(5_500_000),
+        Append("rest", (trade(20, 5_000_000),)),
+        Append("websocket", (trade(30, 5_700_000),)),
+    ]
+
+
+def test_page_that_lacks_a_live_trade_between_its_own_keeps_the_order() -> None:
+    stream = SharedIdStream(history_time_us=1_000_000)
+    stream.resume(Position("10", 1_000_000))
+    stream.live([trade(25, 5_500_000)])
+    assert stream.history([trade(20, 5_000_000), trade(30, 5_000_000)]) == [
+        Append("rest", (trade(20, 5_000_000),)),
+        Append("websocket", (trade(25, 5_500_000),)),
+        Append("rest", (trade(30, 5_500_000),)),
+    ]
+
+
+def test_page_without_the_last_trade_still_follows_it() -> None:
+    stream = SharedIdStream(history_time_us=1_000_000)
+    stream.resume(Position("20", 5_700_000))
+    assert stream.history([trade(30, 5_000_000)]) == [Append("rest", (trade(30, 5_700_000),))]
