@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from ohlc_features.define.loading import DefinedGroup
     from ohlc_features.define.observer import Observer
     from ohlc_features.reading.source import CandleSource
-    from ohlc_features.rules import OnlineKey
+    from ohlc_features.replacement import OnlineKey
     from ohlc_features.schema import FeatureRow, Origin
     from ohlc_features.settings import FeatureStoreSettings
 
@@ -19,7 +19,7 @@ class FeatureStore(Protocol):
     """A place where candles are kept for models.
 
     Whatever the store, writing the same candles again, in any order and any batches, ends in the
-    same contents: of each window the candle that `ohlc_features.rules.rank` puts first, online the
+    same contents: of each window the candle that `ohlc_features.replacement.rank` puts first, online the
     newest complete window.
     """
 

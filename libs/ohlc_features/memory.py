@@ -3,7 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Sequence
 
-from ohlc_features.rules import HistoryKey, settle
+from ohlc_features.replacement import HistoryKey, settle
 from ohlc_features.schema import FeatureRow
 
 #: Windows that are remembered: a day of 1m candles of 100 products, well beyond late revisions.

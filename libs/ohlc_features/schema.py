@@ -2,7 +2,7 @@
 
 A column is one line of `FeatureRow`. From it follow the row's value (the one place where exact
 numbers become doubles), the SQL, polars and Hopsworks types, which texts and numbers are refused
-(`ohlc_features.rules`), what a filled window holds (`ohlc_features.reading.grid`), and
+(`ohlc_features.replacement`), what a filled window holds (`ohlc_features.reading.grid`), and
 docs/columns.md.
 """
 

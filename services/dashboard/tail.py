@@ -23,7 +23,7 @@ from ohlc_core.messages.codec import (
 )
 from ohlc_core.messages.records import GapMessage, TradesMessage, WatermarkMessage, product_key
 from ohlc_core.messages.trades_record import TradesRecord
-from ohlc_features.rules import reason_to_reject
+from ohlc_features.replacement import reason_to_reject
 
 _POLL_SECONDS = 0.1
 _RETRY_SECONDS = 1.0

@@ -9,7 +9,7 @@ from ohlc_core.domain.candle import Candle
 from ohlc_core.errors import MalformedMessageError
 from ohlc_core.messages.codec import decode_candle
 from ohlc_core.messages.records import DeadLetter
-from ohlc_features.rules import reason_to_reject
+from ohlc_features.replacement import reason_to_reject
 
 _PRICES = ("open", "high", "low", "close", "vwap")
 _DAY_MS = 86_400_000

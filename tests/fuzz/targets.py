@@ -32,7 +32,7 @@ from ohlc_core.messages.trades_record import SIDE_LETTERS, TradesRecord, trades_
 from ohlc_core.service.settings import load
 from ohlc_exchanges.base import ExchangeError, Response, TradesSeen
 from ohlc_exchanges.registry import EXCHANGES, adapter_for
-from ohlc_features.rules import reason_to_reject
+from ohlc_features.replacement import reason_to_reject
 from ohlc_history.settings import HistorySettings
 from ohlc_history.sources.history_files import FileSource
 from support.candle_records import candle

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ohlc_core.domain.candle import Candle
-from ohlc_features.rules import newest_windows, settle
+from ohlc_features.replacement import newest_windows, settle
 from ohlc_features.schema import FeatureRow, Origin, feature_row
 
 

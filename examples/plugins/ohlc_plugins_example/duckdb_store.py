@@ -10,7 +10,7 @@ from pydantic import Field
 from ohlc_core.domain.candle import Candle
 from ohlc_core.service.settings import EnvSettings, load
 from ohlc_features.errors import StoreRejectedError, StoreUnavailableError
-from ohlc_features.rules import HistoryKey, settle
+from ohlc_features.replacement import HistoryKey, settle
 from ohlc_features.schema import (
     COLUMNS,
     HISTORY_KEY,

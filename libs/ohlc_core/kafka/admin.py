@@ -10,20 +10,11 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from ohlc_core.errors import BrokerUnavailableError, SettingsError, StoppedError
 from ohlc_core.kafka.config import connection_config
 from ohlc_core.kafka.connection_errors import ConnectionErrors, unreachable_brokers
+from ohlc_core.kafka.patience import is_passing
 from ohlc_core.messages.topics import TopicNames
 from ohlc_core.service.setting_groups import KafkaSettings
 
 _REQUEST_TIMEOUT = 2.0
-#: Of a broker that starts or hands over its controller; the client's own ``retriable`` is true
-#: for errors of transactions alone.
-_PASSING = {
-    KafkaError._TIMED_OUT,  # noqa: SLF001 - its public name
-    KafkaError._TRANSPORT,  # noqa: SLF001
-    KafkaError.REQUEST_TIMED_OUT,
-    KafkaError.NOT_CONTROLLER,
-    KafkaError.BROKER_NOT_AVAILABLE,
-    KafkaError.LEADER_NOT_AVAILABLE,
-}
 
 
 def wait_for_broker(settings: KafkaSettings, stop: threading.Event | None = None) -> AdminClient:
@@ -113,7 +104,7 @@ def ensure_topics(
                     "correct its advertised.listeners, or make that address reachable"
                 ) from None
             # A broker that is just starting answers, but cannot create topics yet.
-            if error.args[0].code() not in _PASSING:
+            if not is_passing(error):
                 raise
             if time.monotonic() > deadline:
                 raise BrokerUnavailableError(

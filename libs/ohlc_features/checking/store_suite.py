@@ -1,6 +1,6 @@
 """What every feature store must do, as a check for the tests of any store.
 
-The rule of which candle stays is spelt out here a second time, apart from `ohlc_features.rules`.
+The rule of which candle stays is spelt out here a second time, apart from `ohlc_features.replacement`.
 """
 
 import random

@@ -15,7 +15,7 @@ from ohlc_core.service.clean_text import printable
 from ohlc_features.base import GroupRow
 from ohlc_features.console.shown import shown_candles
 from ohlc_features.define.group import FeatureGroup
-from ohlc_features.rules import OnlineKey, rank
+from ohlc_features.replacement import OnlineKey, rank
 
 _NUMBERS = ("open", "high", "low", "close", "volume", "vwap", "trades")
 

@@ -3,7 +3,7 @@
 A hash for each product and interval, of candles and of each feature group:
 
 - ``place``: which window (its start for candles, its end for feature rows);
-- ``r1`` .. ``r4``: what decides between two rows of that window, `ohlc_features.rules.rank` for
+- ``r1`` .. ``r4``: what decides between two rows of that window, `ohlc_features.replacement.rank` for
   candles and the order of writing for feature rows; the greater tuple stays, of equal ones the
   later one;
 - ``end``: the window's end, ms;
@@ -18,7 +18,7 @@ import msgspec
 import redis
 
 from ohlc_features.errors import StoreUnavailableError
-from ohlc_features.rules import OnlineKey, rank
+from ohlc_features.replacement import OnlineKey, rank
 from ohlc_features.schema import FeatureRow
 
 _TIMEOUT_SECONDS = 5.0

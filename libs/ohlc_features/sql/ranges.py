@@ -5,7 +5,7 @@ from functools import lru_cache
 from itertools import pairwise
 
 from ohlc_core.domain.interval import Interval
-from ohlc_features.rules import HistoryKey
+from ohlc_features.replacement import HistoryKey
 
 #: Windows that may lie between two of one range without being asked for; reading those few is
 #: cheaper than another range.

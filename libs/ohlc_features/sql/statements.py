@@ -1,7 +1,7 @@
 """The statements that keep the store's promises, as texts with positional parameters.
 
 Every writer asks the same questions of the tables in one transaction: which rows are held, which
-stay, which is the newest. The rule itself is `ohlc_features.rules.rank`; here it is a condition,
+stay, which is the newest. The rule itself is `ohlc_features.replacement.rank`; here it is a condition,
 so the database has the last word, whoever else writes.
 """
 
@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Dialect, Table, text, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 
-from ohlc_features.rules import rank
+from ohlc_features.replacement import rank
 from ohlc_features.schema import COLUMNS, HISTORY_KEY, ONLINE_KEY, REPLACED_AT
 from ohlc_features.sql.tables import FeatureTables
 

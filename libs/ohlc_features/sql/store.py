@@ -11,7 +11,7 @@ from ohlc_core.domain.candle import Candle
 from ohlc_features.define.loading import DefinedGroup
 from ohlc_features.define.observer import Observer
 from ohlc_features.errors import StoreError, StoreRejectedError, StoreUnavailableError
-from ohlc_features.rules import HistoryKey, OnlineKey, newest_windows, online_key, settle
+from ohlc_features.replacement import HistoryKey, OnlineKey, newest_windows, online_key, settle
 from ohlc_features.schema import COLUMNS, ONLINE_KEY, FeatureRow, Origin, feature_row
 from ohlc_features.sql.engine import Database
 from ohlc_features.sql.feature_upkeep import FeatureUpkeep

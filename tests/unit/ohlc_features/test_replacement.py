@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from ohlc_features.memory import WrittenRows
-from ohlc_features.rules import (
+from ohlc_features.replacement import (
     newest_windows,
     online_key,
     reason_to_reject,
