@@ -53,8 +53,7 @@ def replayed_so_far(
     found = {key: ReplayedSoFar() for key in keys}
     with TopicReader(settings, topic) as reader:
         try:
-            for partition, bounds in _settled_bounds(reader).items():
-                _read_back(reader, partition, bounds, found)
+            _read_back(reader, _settled_bounds(reader), found)
         except KafkaException as error:
             raise FatalError(f"could not read topic {topic}: {error.args[0].str()}") from None
     return found
@@ -77,29 +76,35 @@ def _settled_bounds(reader: TopicReader) -> dict[int, Bounds]:
 
 
 def _read_back(
-    reader: TopicReader,
-    partition: int,
-    bounds: Bounds,
-    found: dict[ProductKey, ReplayedSoFar],
+    reader: TopicReader, bounds: dict[int, Bounds], found: dict[ProductKey, ReplayedSoFar]
 ) -> None:
-    """Read ever longer ends of the partition until nothing is left to learn from it."""
-    low, end = bounds
+    """Read ever longer ends of the partitions until nothing is left to learn from them."""
+    keys = {str(key).encode(): key for key in found}
+    ends = {partition: each.end for partition, each in bounds.items()}
+    homes: dict[ProductKey, int] = {}
     step = _FIRST_STEP
-    waiting = {str(key).encode(): key for key, state in found.items() if not state.has_records}
-    while end > low and any(found[key].last is None for key in waiting.values()):
-        begin = max(low, end - step)
-        later = {raw: found[key] for raw, key in waiting.items()}
-        sooner = {raw: ReplayedSoFar() for raw in waiting}
-        wanted = (
-            message
-            for message in reader.read({partition: Bounds(begin, end)})
-            if message.key() in sooner
+
+    def may_hold_more(partition: int) -> bool:
+        return any(
+            state.last is None and homes.get(key, partition) == partition
+            for key, state in found.items()
         )
+
+    while spans := {
+        partition: Bounds(max(low, ends[partition] - step), ends[partition])
+        for partition, (low, _) in bounds.items()
+        if ends[partition] > low and may_hold_more(partition)
+    }:
+        sooner = {key: ReplayedSoFar() for key in found}
+        wanted = (message for message in reader.read(spans) if message.key() in keys)
         for message, record in decoded(wanted, decode_trades_topic):
-            _note(sooner[message.key() or b""], record)
-        for raw, key in waiting.items():
-            found[key] = _joined(sooner[raw], later[raw])
-        end, step = begin, step * 4
+            key = keys[message.key() or b""]
+            homes[key] = message.partition() or 0
+            _note(sooner[key], record)
+        for key, state in sooner.items():
+            found[key] = _joined(state, found[key])
+        ends |= {partition: span.low for partition, span in spans.items()}
+        step *= 4
 
 
 def _note(state: ReplayedSoFar, record: TradesTopicMessage) -> None:

@@ -19,8 +19,8 @@ class FeatureStore(Protocol):
     """A place where candles are kept for models.
 
     Whatever the store, writing the same candles again, in any order and any batches, ends in the
-    same contents: of each window the candle that `ohlc_features.replacement.rank` puts first, online the
-    newest complete window.
+    same contents: of each window the candle that `ohlc_features.replacement.rank` puts first,
+    online the newest complete window.
     """
 
     def write(self, candles: Sequence[Candle]) -> int:

@@ -1,6 +1,7 @@
 """What every feature store must do, as a check for the tests of any store.
 
-The rule of which candle stays is spelt out here a second time, apart from `ohlc_features.replacement`.
+The rule of which candle stays is spelt out here a second time, apart from
+`ohlc_features.replacement`.
 """
 
 import random

@@ -3,8 +3,8 @@
 A hash for each product and interval, of candles and of each feature group:
 
 - ``place``: which window (its start for candles, its end for feature rows);
-- ``r1`` .. ``r4``: what decides between two rows of that window, `ohlc_features.replacement.rank` for
-  candles and the order of writing for feature rows; the greater tuple stays, of equal ones the
+- ``r1`` .. ``r4``: what decides between two rows of that window, `ohlc_features.replacement.rank`
+  for candles and the order of writing for feature rows; the greater tuple stays, of equal ones the
   later one;
 - ``end``: the window's end, ms;
 - ``row``: the row as a JSON array, or "" where the newest complete window lost its completeness:

@@ -1,8 +1,8 @@
 """The statements that keep the store's promises, as texts with positional parameters.
 
 Every writer asks the same questions of the tables in one transaction: which rows are held, which
-stay, which is the newest. The rule itself is `ohlc_features.replacement.rank`; here it is a condition,
-so the database has the last word, whoever else writes.
+stay, which is the newest. The rule itself is `ohlc_features.replacement.rank`; here it is a
+condition, so the database has the last word, whoever else writes.
 """
 
 from typing import Any

@@ -72,3 +72,11 @@ def test_memory_for_candles_is_shared_by_all_products() -> None:
     market.candle(candle(500))
     kept = [row["start"] for row in market.recent(KEY, "1m")]
     assert kept == [MONDAY_MS + window * 60_000 for window in range(301, 501)]
+
+
+def test_change_is_against_the_price_of_an_hour_ago() -> None:
+    market = Market(["1m"])
+    for minute, price in ((0, "50"), (30, "100"), (60, "110"), (90, "120")):
+        market.trades(KEY, [trade(price, MONDAY_MS + minute * 60_000)])
+    (summary,) = market.products()
+    assert summary["change"] == 120 / 100 - 1
