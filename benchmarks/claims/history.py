@@ -65,8 +65,8 @@ def _way(short: str, way: str, row: str) -> list[Claim]:
     return row_of(name, way, _BACKFILL, row, columns, command="backfill", place=(0, way))
 
 
-_CPU = "replayer and proof together 31 s, aggregator 10 s, writer 4 s"
-_PEAK = "peak memory 760, 155 and 88 MB"
+_CPU = "replayer and proof together 30 s, aggregator 12 s, writer 5 s"
+_PEAK = "peak memory 754, 140 and 87 MB"
 
 
 def _cost(short: str, service: str, cpu: str, peak: str) -> list[Claim]:
@@ -111,14 +111,14 @@ CLAIMS = [
     Claim("aggregator-trade-bytes", "a trade in a record, before compression", _AGGREGATOR,
           "A trade takes 49.7 bytes before compression", "49.7", "bytes", "aggregator",
           ("4", "aggregator, at-least-once", "bytes_per_trade")),
-    *_way("replayer", "replayer alone (with its start)", "| replayer alone, files to topic (with its start) | 10.5 | 950,696 | 0.51 x |"),
-    *_way("aggregator", "aggregator alone (its ceiling)", "| aggregator alone, its ceiling | 7.6 | 1,316,784 | 0.36 x |"),
-    *_way("whole", "whole path, to the last row stored", "| **whole path**, to the last row stored | 20.8 | **480,534** | |"),
-    *_way("proof", "and the proof after it", "| the proof after it | 22.8 | 439,537 | |"),
-    *_way("batch", "one batch in polars, floats", "| one batch in polars, with floats | 2.7 | 3,654,870 | 0.13 x |"),
-    *_cost("replayer", "trade-replayer", "31", "760"),
-    *_cost("aggregator", "ohlc-aggregator", "10", "155"),
-    *_cost("writer", "feature-writer", "4", "88"),
+    *_way("replayer", "replayer alone (with its start)", "| replayer alone, files to topic (with its start) | 12.5 | 797,891 | 0.53 x |"),
+    *_way("aggregator", "aggregator alone (its ceiling)", "| aggregator alone, its ceiling | 8.4 | 1,185,792 | 0.36 x |"),
+    *_way("whole", "whole path, to the last row stored", "| **whole path**, to the last row stored | 23.6 | **424,202** | |"),
+    *_way("proof", "and the proof after it", "| the proof after it | 14.6 | 683,510 | |"),
+    *_way("batch", "one batch in polars, floats", "| one batch in polars, with floats | 3.1 | 3,271,503 | 0.13 x |"),
+    *_cost("replayer", "trade-replayer", "30", "754"),
+    *_cost("aggregator", "ohlc-aggregator", "12", "140"),
+    *_cost("writer", "feature-writer", "5", "87"),
     _warehouse("postgres-2m", "2 million", "168,000"),
     _warehouse("postgres-10m", "10 million", "139,000"),
 ]  # fmt: skip
