@@ -9,6 +9,7 @@ import os
 import statistics
 import sys
 import time
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from datetime import UTC, datetime
 
 from benchmarks.claims import page, stored
@@ -34,7 +35,7 @@ def measure(command: Command, runs: int, *, quick: bool) -> dict[str, list[float
     return figures
 
 
-def tell(command: Command, figures: dict[str, list[float]], *, quick: bool) -> list[str]:
+def show(command: Command, figures: dict[str, list[float]], *, quick: bool) -> list[str]:
     """Print what was measured; return the bounds that it breaks."""
     broken = []
     for claim in claims_of(command.name):
@@ -69,7 +70,7 @@ def main() -> int:
             print(f"{command.name}: failed: {failure}", flush=True)
             problems.append(f"{command.name} failed")
             continue
-        problems += tell(command, figures, quick=quick)
+        problems += show(command, figures, quick=quick)
         if not quick:
             results = stored.load()
             results[command.name] = stored.Result(date, commit, machine, command.shown(), figures)
@@ -83,6 +84,10 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    # It takes none: what was meant as one must not start hours of work.
+    ArgumentParser(
+        prog="make claims", description=__doc__, formatter_class=RawDescriptionHelpFormatter
+    ).parse_args()
     try:
         sys.exit(main())
     except KeyboardInterrupt:
