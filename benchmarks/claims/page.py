@@ -14,7 +14,7 @@ _HEAD = """\
 # Claims
 
 Written by `make claims` from `benchmarks/claims` and [claims.json](claims.json), which has every run.
-Each figure that the README or a document states is here, with the command that measures it. Two pages
+Figures that the README and the documents state, with the command that measures each. Two pages
 are written by their own commands, with date, machine and every sample: [load](load.md) and [soak](soak.md).
 
     make claims                 # measure all again, each command three times; hours, on a quiet machine

@@ -18,6 +18,7 @@ from ohlc_features.sql.engine import Database
 from ohlc_features.sql.feature_rows import Scope
 from ohlc_features.sql.feature_tables import GroupTables
 from ohlc_features.sql.feature_upkeep import FeatureUpkeep
+from ohlc_features.sql.sqlite_files import require_file
 from ohlc_features.sql.tables import FeatureTables
 from ohlc_features.sql.url import store_url
 
@@ -81,7 +82,9 @@ class _Build:
         groups: Sequence[DefinedGroup],
         progress: Callable[[Built], None],
     ) -> None:
-        self._database = Database(store_url(settings.feature_store_url))
+        url = store_url(settings.feature_store_url)
+        require_file(url)
+        self._database = Database(url)
         self._tables = FeatureTables(settings.feature_group_name, settings.feature_group_version)
         self._upkeep = FeatureUpkeep(groups, self._tables, self._database.dialect)
         self._progress = progress

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from ohlc_core.domain.interval import Interval
 from ohlc_core.errors import SettingsError
+from ohlc_features.errors import StoreRejectedError
 from ohlc_features.group_command import settings_of
 from ohlc_features.reading.times import FIRST_MS, moment_ms
 from ohlc_features.sql.pruning import Prunable, Pruning
@@ -32,7 +33,7 @@ def run(arguments: list[str]) -> int:
     options = _parser().parse_args(arguments)
     try:
         intervals = _intervals(options.interval)
-        keep_ms = None if options.keep is None else Interval.parse(options.keep).us // 1_000
+        keep_ms = None if options.keep is None else _span_ms(options.keep)
         before_ms = None if options.before is None else moment_ms(options.before, "--before")
         if options.url == "":
             raise SettingsError("--url was empty")
@@ -54,11 +55,28 @@ def run(arguments: list[str]) -> int:
 
 def _intervals(text: str | None) -> list[str]:
     """Return the intervals that an option names; none where it is not given."""
-    return [] if text is None else [Interval.parse(each.strip()).text for each in text.split(",")]
+    try:
+        return (
+            [] if text is None else [Interval.parse(each.strip()).text for each in text.split(",")]
+        )
+    except ValueError as error:
+        raise ValueError(f"--interval: {error}") from None
+
+
+def _span_ms(text: str) -> int:
+    try:
+        return Interval.parse(text).us // 1_000
+    except ValueError:
+        raise ValueError(f"--keep was {text!r}; expected e.g. 90d, 12h or 30m") from None
 
 
 def _prune(pruning: Pruning, before_ms: int, intervals: list[str], *, is_sure: bool) -> int:
     parts = pruning.plan(before_ms, intervals)
+    there = {each.series.interval for each in parts}
+    if unknown := set(intervals) - there:
+        raise StoreRejectedError(
+            f"the feature store has no interval {min(unknown)!r}; it has {', '.join(sorted(there))}"
+        )
     due = sum(each.rows for each in parts)
     gone = 0
     if is_sure and due:
@@ -69,7 +87,10 @@ def _prune(pruning: Pruning, before_ms: int, intervals: list[str], *, is_sure: b
             todo = pruning.plan(before_ms, intervals)
         if sys.stderr.isatty():
             sys.stderr.write("\r\033[K")
-    _show(parts)
+    _show(
+        [each for each in parts if not intervals or each.series.interval in intervals],
+        is_sure=is_sure,
+    )
     before = datetime.fromtimestamp(before_ms / 1_000, UTC)
     what = f"rows of windows before {before:%Y-%m-%d %H:%M:%S} UTC"
     if is_sure:
@@ -88,14 +109,14 @@ def _progress(due: int) -> Callable[[int], None]:
     return show
 
 
-def _show(parts: Iterable[Prunable]) -> None:
+def _show(parts: Iterable[Prunable], *, is_sure: bool) -> None:
     rows: dict[tuple[str, str], tuple[int, int]] = {}
     for each in parts:
         removed, left = rows.get((each.table, each.series.interval), (0, 0))
         rows[each.table, each.series.interval] = removed + each.rows, left + each.left
     table = Table("table", "interval")
-    table.add_column("removed", justify="right")
-    table.add_column("left", justify="right")
+    table.add_column("removed" if is_sure else "would go", justify="right")
+    table.add_column("left" if is_sure else "would stay", justify="right")
     for (name, interval), (removed, left) in sorted(rows.items()):
         table.add_row(name, interval, f"{removed:,}", f"{left:,}")
     Console(highlight=False).print(table)

@@ -8,7 +8,6 @@ The newest row of each product and interval stays too, however old it is.
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import NamedTuple
 
 from sqlalchemy import (
@@ -36,7 +35,7 @@ from ohlc_features.settings import FeatureStoreSettings
 from ohlc_features.sql.engine import Database
 from ohlc_features.sql.feature_tables import COMPLETE, DEFINITIONS
 from ohlc_features.sql.feature_upkeep import take_turn
-from ohlc_features.sql.sqlite_files import absent, file_identity
+from ohlc_features.sql.sqlite_files import require_file
 from ohlc_features.sql.store import check_tables
 from ohlc_features.sql.tables import FeatureTables
 from ohlc_features.sql.url import store_url
@@ -110,8 +109,7 @@ class Pruning:
                 f"FEATURE_STORE was {settings.feature_store!r}; features prune is for a local store"
             )
         url = store_url(settings.feature_store_url)
-        if url.get_backend_name() == "sqlite" and file_identity(url) is None:
-            raise StoreRejectedError(absent(Path(url.database or "")))
+        require_file(url)
         self._database = Database(url)
         self._tables = FeatureTables(settings.feature_group_name, settings.feature_group_version)
 

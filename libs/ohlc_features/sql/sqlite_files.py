@@ -71,6 +71,16 @@ def file_identity(url: URL) -> FileIdentity | None:
     return status.st_dev, status.st_ino
 
 
+def require_file(url: URL) -> None:
+    """Refuse a SQLite file that is not there, where a command must not make one.
+
+    Raises:
+        StoreRejectedError: there is none.
+    """
+    if url.get_backend_name() == "sqlite" and file_identity(url) is None:
+        raise StoreRejectedError(absent(Path(url.database or "")))
+
+
 def absent(path: Path) -> str:
     """Return what to say of a store that is not there."""
     return (

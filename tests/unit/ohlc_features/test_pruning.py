@@ -150,6 +150,23 @@ def test_store_that_is_not_there_is_not_made(path: Path) -> None:
     assert not path.exists()
 
 
+def test_interval_that_the_store_does_not_have_is_refused(
+    path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(path, None, candles("BTC/USD", 3))
+    with pytest.raises(SystemExit) as exit_:
+        main(["prune", "--keep", "1m", "--interval", "2m", "--url", url_of(path)])
+    assert exit_.value.code == 1
+    assert "has no interval '2m'; it has 1m" in capsys.readouterr().err
+
+
+def test_build_without_a_store_makes_none(path: Path, file: Path) -> None:
+    with pytest.raises(SystemExit) as exit_:
+        main(["build", str(file), "--url", url_of(path)])
+    assert exit_.value.code == 1
+    assert not path.exists()
+
+
 def test_command_only_counts_without_yes(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write(path, None, candles("BTC/USD"))
     with pytest.raises(SystemExit) as exit_:
@@ -174,8 +191,8 @@ def test_command_removes_and_shows_what_is_left(
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        (["--keep", "soon"], "interval was 'soon'"),
-        (["--keep", ""], "interval was ''"),
+        (["--keep", "soon"], "--keep was 'soon'"),
+        (["--keep", ""], "--keep was ''"),
         (["--before", ""], "--before was ''"),
         (["--keep", "1d", "--interval", ""], "interval was ''"),
         (["--before", "yesterday"], "--before was 'yesterday'"),
