@@ -15,7 +15,6 @@ from ohlc_features.group_command import settings_of
 from ohlc_features.reading.times import FIRST_MS, moment_ms
 from ohlc_features.sql.pruning import Prunable, Pruning
 
-_ROUNDS = 2
 _EPILOG = """
 The newest row of each product and interval stays, and candles stay that a feature row was computed
 from which stays. SQLite uses the space of removed rows again, but its file does not shrink; with
@@ -80,11 +79,9 @@ def _prune(pruning: Pruning, before_ms: int, intervals: list[str], *, is_sure: b
     due = sum(each.rows for each in parts)
     gone = 0
     if is_sure and due:
-        # More than once: a writer beside may have written old rows meanwhile.
-        todo = parts
-        for _ in range(_ROUNDS):
-            gone += pruning.remove([each for each in todo if each.rows], _progress(due))
-            todo = pruning.plan(before_ms, intervals)
+        gone = pruning.remove(parts, _progress(due))
+        # Once more: a writer beside may have written old rows meanwhile.
+        gone += pruning.remove(pruning.plan(before_ms, intervals), _progress(due))
         if sys.stderr.isatty():
             sys.stderr.write("\r\033[K")
     _show(

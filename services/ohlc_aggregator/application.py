@@ -16,8 +16,8 @@ from ohlc_core.domain.trade import ProductKey
 from ohlc_core.errors import MalformedMessageError
 from ohlc_core.kafka.admin import broker_answers
 from ohlc_core.kafka.config import connection_config, consumer_config, producer_config
-from ohlc_core.kafka.groups import partition_bounds
 from ohlc_core.kafka.patience import patient
+from ohlc_core.kafka.reader import TopicReader
 from ohlc_core.kafka.topic_watch import TopicWatch
 from ohlc_core.messages.dead_letters import dead_letter_key
 from ohlc_core.messages.records import StartMessage
@@ -102,8 +102,12 @@ class CandleApplication(Application):
             except KafkaException as error:
                 if error.args[0].code() != KafkaError._UNKNOWN_PARTITION:  # noqa: SLF001
                     raise
-            # A client keeps for long that a broker which had just started did not know a topic.
-            return partition_bounds(settings, partition, _BOUNDS_SECONDS)
+                # A client keeps for long that a broker which had just started did not know a topic.
+                with TopicReader(settings, partition.topic) as reader:
+                    found = (reader.bounds_now() or {}).get(partition.partition)
+                if found is None:
+                    raise
+                return found
 
         for name, ask in (("committed", consumer.committed), ("get_watermark_offsets", bounds)):
             setattr(consumer, name, patient(ask, _BOUNDS_SECONDS))

@@ -53,12 +53,13 @@ class SharedIdStream(TradeStream):
 
     def live(self, trades: Sequence[Trade]) -> list[Output]:
         """Append new trades, or buffer them until history has overlapped."""
-        fresh = [trade for trade in trades if self._is_new(trade)]
+        seen = [Buffered("websocket", trade) for trade in trades]
+        fresh = [each for each in seen if self._is_new(each)]
         if self.is_current:
-            return list(self._take([Buffered("websocket", trade) for trade in fresh]))
-        for trade in fresh:
+            return list(self._take(fresh))
+        for each in fresh:
             if len(self._buffer) < self._max_buffered:
-                self._buffer[int(trade.trade_id)] = Buffered("websocket", trade)
+                self._buffer[int(each.trade.trade_id)] = each
             else:
                 self._buffer_overflowed = True
         return []
@@ -71,7 +72,7 @@ class SharedIdStream(TradeStream):
         if self._last is None:
             self._find_base(timed)
         outputs = [] if self._has_begun else self._append_start(self._from_us)
-        return outputs + list(self._take([each for each in timed if self._is_wanted(each)]))
+        return outputs + list(self._take([each for each in timed if self._is_new(each)]))
 
     def history_ended(self, *, is_newest: bool) -> list[Output]:
         """Append what is buffered once history reached its newest trade."""
@@ -87,12 +88,7 @@ class SharedIdStream(TradeStream):
         first = self._buffer[min(self._buffer)].trade
         return [*self._append_start(first.timestamp_us + 1), *self._append_buffer()]
 
-    def _is_new(self, trade: Trade) -> bool:
-        is_new = trade.timestamp_us >= self._from_us and self._seen.is_new(int(trade.trade_id))
-        self.dropped += not is_new
-        return is_new
-
-    def _is_wanted(self, timed: Buffered) -> bool:
+    def _is_new(self, timed: Buffered) -> bool:
         is_new = not self._is_before(timed) and self._seen.is_new(int(timed.trade.trade_id))
         self.dropped += not is_new
         return is_new

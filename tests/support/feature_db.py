@@ -1,4 +1,4 @@
-"""Reading a local feature store as any SQL user would: with the standard library alone."""
+"""A local feature store: written as the writer does, read with the standard library alone."""
 
 import sqlite3
 from collections.abc import Iterable
@@ -7,8 +7,21 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ohlc_core.domain.candle import Candle
+from ohlc_features.define.loading import load_definitions
 from ohlc_features.replacement import newest_windows, settle
 from ohlc_features.schema import FeatureRow, Origin, feature_row
+from ohlc_features.sql.store import LocalStore
+
+
+def write_candles(url: str, definitions: Path | None, *batches: list[Candle]) -> None:
+    """Write batches of candles with a writer that keeps up the feature groups of a file, if any."""
+    groups = load_definitions(definitions) if definitions else []
+    store = LocalStore.open(url, "ohlc", 1, definitions=groups)
+    try:
+        for batch in batches:
+            store.write(batch)
+    finally:
+        store.close()
 
 
 class StoredRows(NamedTuple):

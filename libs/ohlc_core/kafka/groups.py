@@ -1,4 +1,4 @@
-"""What consumer groups have committed, and partitions hold, asked without joining a group."""
+"""What consumer groups have committed, asked without joining them."""
 
 from collections.abc import Collection
 from typing import NamedTuple
@@ -72,20 +72,3 @@ def group_lag(settings: KafkaSettings, group: str, topic: str) -> int | None:
     """
     lags = partition_lags(settings, group, [topic])
     return sum(each.lag for each in lags) if lags else None
-
-
-def partition_bounds(
-    settings: KafkaSettings, partition: TopicPartition, seconds: float
-) -> tuple[int, int]:
-    """Return a partition's first offset and the one behind its last, asked by a client of its own.
-
-    Raises:
-        KafkaException: the broker did not answer.
-    """
-    name = {"group.id": "partition-bounds", "log_level": 0}
-    consumer = Consumer(connection_config(settings) | name)
-    try:
-        low, end = consumer.get_watermark_offsets(partition, timeout=seconds)
-        return low, end
-    finally:
-        consumer.close()

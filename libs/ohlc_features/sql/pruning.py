@@ -167,6 +167,8 @@ class Pruning:
         """
         gone = 0
         for each in parts:
+            if not each.rows:
+                continue
             of_table, step_ms = _table(each.table), length_ms(each.series.interval)
             while True:
                 with self._transaction() as connection:

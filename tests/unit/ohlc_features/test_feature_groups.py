@@ -21,8 +21,8 @@ from ohlc_features.reading import FeatureReader
 from ohlc_features.reading.group_reader import NotReadyError
 from ohlc_features.row_check import RowCheck, check_rows
 from ohlc_features.settings import FeatureStoreSettings
-from ohlc_features.sql.store import LocalStore
 from support.candle_records import MONDAY_MS, candle
+from support.feature_db import write_candles
 
 DEFINITIONS = """
 from ohlc_features.define import FeatureGroup, ta
@@ -57,18 +57,9 @@ def _candles(count: int = 20, product: str = "BTC/USD") -> list[Candle]:
     ]
 
 
-def _write(url: str, file: Path | None, candles: list[Candle]) -> None:
-    groups = load_definitions(file) if file else []
-    store = LocalStore.open(url, "ohlc", 1, definitions=groups)
-    try:
-        store.write(candles)
-    finally:
-        store.close()
-
-
 @pytest.fixture
 def reader(url: str, file: Path) -> Iterator[FeatureReader]:
-    _write(url, file, _candles())
+    write_candles(url, file, _candles())
     with FeatureReader.open(url) as opened:
         yield opened
 
@@ -117,7 +108,7 @@ def test_vector_is_the_newest_row(reader: FeatureReader) -> None:
 def test_vector_of_incomplete_row_is_not_served(url: str, file: Path) -> None:
     now = time.time_ns() // 1_000_000
     window = (now - MONDAY_MS) // MINUTE - 1
-    _write(url, file, [candle(window)])
+    write_candles(url, file, [candle(window)])
     with (
         FeatureReader.open(url) as reader,
         pytest.raises(NotReadyError, match="candles of its windows are missing"),
@@ -128,13 +119,13 @@ def test_vector_of_incomplete_row_is_not_served(url: str, file: Path) -> None:
 def test_vector_of_a_group_that_no_writer_keeps_up_is_not_served(
     url: str, file: Path, reader: FeatureReader
 ) -> None:
-    _write(url, None, [candle(20)])
+    write_candles(url, None, [candle(20)])
     age = timedelta(days=36_500)
 
     with pytest.raises(NotReadyError, match="does not keep this group in step"):
         reader.vector("probe", "kraken", "BTC/USD", "1m", max_age=age)
 
-    _write(url, file, [candle(20)])  # whatever a batch holds is evaluated, changed or not
+    write_candles(url, file, [candle(20)])  # whatever a batch holds is evaluated, changed or not
     assert reader.vector("probe", "kraken", "BTC/USD", "1m", max_age=age).values["close_again"]
 
 
@@ -184,39 +175,39 @@ def test_statistics_count_nulls_and_drift(reader: FeatureReader) -> None:
 
 
 def test_changed_code_under_the_same_version_is_refused(url: str, file: Path) -> None:
-    _write(url, file, _candles())
+    write_candles(url, file, _candles())
     file.write_text(DEFINITIONS.replace("c.close, 2", "c.close, 1"), "utf-8")
 
     with pytest.raises(DefinitionError, match=r"probe_1: its stored rows are of other code; raise"):
-        _write(url, file, [])
+        write_candles(url, file, [])
 
 
 def test_higher_version_is_another_table(url: str, file: Path) -> None:
-    _write(url, file, _candles())
+    write_candles(url, file, _candles())
     file.write_text(DEFINITIONS.replace('"probe",', '"probe", version=2,'), "utf-8")
 
-    _write(url, file, _candles())
+    write_candles(url, file, _candles())
 
     with FeatureReader.open(url) as reader:
         assert [group.table for group in reader.groups()] == ["probe_1", "probe_2"]
 
 
 def test_other_bytes_than_the_stored_ones_are_refused(url: str, file: Path) -> None:
-    _write(url, file, _candles())
+    write_candles(url, file, _candles())
     engine = create_engine(url)
     with engine.begin() as connection:
         connection.execute(text("UPDATE probe_1_latest SET change = change + 1e-15"))
     engine.dispose()
 
     with pytest.raises(DefinitionError, match="this machine computes"):
-        _write(url, file, [])
+        write_candles(url, file, [])
 
 
 def test_group_with_the_name_of_the_candles_is_refused(url: str, file: Path) -> None:
     file.write_text(DEFINITIONS.replace('"probe"', '"ohlc"'), "utf-8")
 
     with pytest.raises(DefinitionError, match="give the group another name"):
-        _write(url, file, [])
+        write_candles(url, file, [])
 
 
 def _is_whole(url: str, groups: list[DefinedGroup]) -> bool:
@@ -231,7 +222,7 @@ def _is_whole(url: str, groups: list[DefinedGroup]) -> bool:
 def test_build_fills_what_was_stored_before(
     url: str, file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    _write(url, None, _candles() + _candles(product="ETH/USD"))
+    write_candles(url, None, _candles() + _candles(product="ETH/USD"))
 
     with pytest.raises(SystemExit) as ended:
         main(["build", str(file), "--url", url])
@@ -244,7 +235,7 @@ def test_build_fills_what_was_stored_before(
 def test_build_again_leaves_rows_alone(
     url: str, file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    _write(url, file, _candles())
+    write_candles(url, file, _candles())
 
     with pytest.raises(SystemExit):
         main(["build", str(file), "--url", url])
@@ -255,7 +246,7 @@ def test_build_again_leaves_rows_alone(
 def test_build_replaces_rows_of_other_code(
     url: str, file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    _write(url, file, _candles())
+    write_candles(url, file, _candles())
     file.write_text(DEFINITIONS.replace("c.close, 2", "c.close, 1"), "utf-8")
     with pytest.raises(SystemExit) as refused:
         main(["build", str(file), "--url", url])
@@ -286,7 +277,7 @@ def test_command_lists_describes_and_shows_a_group(
 
 
 def test_row_check_finds_changed_missing_and_extra_rows(url: str, file: Path) -> None:
-    _write(url, file, _candles())
+    write_candles(url, file, _candles())
     settings = load(FeatureStoreSettings, feature_store_url=url)
     groups = load_definitions(file)
     assert check_rows(settings, groups) == RowCheck(20, 0, [])
@@ -322,7 +313,7 @@ def test_rows_years_apart_take_no_memory_between_them(url: str, tmp_path: Path) 
     batch += [candle(years + 5, product_id="ETH/USD", interval="1s")]
     tracemalloc.start()
     try:
-        _write(url, file, batch)
+        write_candles(url, file, batch)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()

@@ -15,9 +15,8 @@ from ohlc_features.define.loading import load_definitions
 from ohlc_features.errors import StoreRejectedError
 from ohlc_features.settings import FeatureStoreSettings
 from ohlc_features.sql.pruning import Prunable, Pruning
-from ohlc_features.sql.store import LocalStore
 from support.candle_records import MONDAY_MS, candle
-from support.feature_db import stored_rows
+from support.feature_db import stored_rows, write_candles
 
 MINUTE = 60_000
 DEFINITIONS = """
@@ -57,13 +56,7 @@ def candles(product: str, count: int = 60) -> list[Candle]:
 
 
 def write(path: Path, file: Path | None, *batches: list[Candle]) -> None:
-    groups = load_definitions(file) if file else []
-    store = LocalStore.open(url_of(path), "ohlc", 1, definitions=groups)
-    try:
-        for batch in batches:
-            store.write(batch)
-    finally:
-        store.close()
+    write_candles(url_of(path), file, *batches)
 
 
 def prune(path: Path, before_ms: int, *intervals: str) -> list[Prunable]:
